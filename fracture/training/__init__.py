@@ -1,0 +1,1 @@
+"""The training floor: everything that may import keras. Serving never imports it."""

@@ -1,0 +1,215 @@
+"""Films as network input: cached squares, augmentation, batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from fracture.letterbox import Letterbox
+from fracture.radiograph import RadiographError, read_radiograph
+from fracture.training.datasets import DatasetError, Example, source_labels
+from fracture.training.labels import label_sets
+from fracture.training.recipes import Augmentation
+
+_CELL = 32  # pixels of the square per cell of the map: MobileNetV2's stride
+
+
+def read_films(examples: Sequence[Example]) -> dict[int, np.ndarray]:
+    """Reads every film through `read_radiograph`.
+
+    Returns:
+        Index -> uint8 `(height, width)`. A film that cannot be read is left out and
+        named with its reason.
+
+    Raises:
+        DatasetError: none can be read.
+    """
+    films = {}
+    for index, example in enumerate(tqdm(examples, desc="reading films", unit="film")):
+        try:
+            films[index] = read_radiograph(example.path).pixels
+        except RadiographError as error:
+            tqdm.write(f"left out {example.name}: {error} [{error.code}]")
+    if not films:
+        raise DatasetError("none of the films can be read")
+    return films
+
+
+class FilmSequence(keras.utils.PyDataset):
+    """Batches of films with their label sets and box grids.
+
+    Augmented films are a function of (seed, epoch, position) alone, so a resumed run
+    sees what an unbroken one would have seen.
+
+    Args:
+        films: uint8 `(height, width)` each.
+        examples: their table rows.
+        size: side of the square.
+        batch_size: films a batch; the last may be smaller.
+        augmentation: None yields the films as served, in order.
+        repeats: how often an epoch shows each film; None is once.
+        labels_of: source -> labels that occur in it, over all splits.
+    """
+
+    def __init__(
+        self,
+        films: Sequence[np.ndarray],
+        examples: Sequence[Example],
+        size: int,
+        batch_size: int,
+        augmentation: Augmentation | None = None,
+        repeats: Sequence[int] | None = None,
+        seed: int = 0,
+        labels_of: dict[str, set[str]] | None = None,
+        workers: int = 2,
+    ):
+        super().__init__(workers=workers, max_queue_size=8)
+        labels_of = labels_of or source_labels(examples)
+        boxed = [Letterbox(*film.shape, size) for film in films]
+        self.squares = np.stack(
+            [box.apply(film) for box, film in zip(boxed, films, strict=True)]
+        )
+        self.boxes = [
+            box.to_square(np.array(example.boxes, np.float32).reshape(-1, 4))
+            for box, example in zip(boxed, examples, strict=True)
+        ]
+        self.sets = np.stack(
+            [label_sets(e.label, labels_of[e.source]) for e in examples]
+        )
+        self.size, self.batch_size, self.seed = size, batch_size, seed
+        self.augmentation = augmentation
+        self.repeats = [1] * len(films) if repeats is None else list(repeats)
+        self.epoch = 0
+        self.order = self._draw_order()
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.order) / self.batch_size)
+
+    def __getitem__(self, batch: int):
+        positions = range(
+            batch * self.batch_size,
+            min((batch + 1) * self.batch_size, len(self.order)),
+        )
+        squares, grids = zip(*(self._film(p) for p in positions), strict=True)
+        sets = self.sets[self.order[positions.start : positions.stop]]
+        return np.stack(squares)[..., None], {
+            "logits": sets,
+            "evidence": np.stack(grids),
+        }
+
+    def start_epoch(self, epoch: int) -> None:
+        """Draws the order and the augmentation of an epoch."""
+        self.epoch = epoch
+        self.order = self._draw_order()
+
+    def _draw_order(self) -> np.ndarray:
+        order = np.repeat(np.arange(len(self.squares)), self.repeats)
+        if self.augmentation:
+            np.random.default_rng((self.seed, self.epoch)).shuffle(order)
+        return order
+
+    def _film(self, position: int) -> tuple[np.ndarray, np.ndarray]:
+        index = self.order[position]
+        square, boxes = self.squares[index], self.boxes[index]
+        if not self.augmentation:
+            return square, box_grid(boxes, self.size)
+        rng = np.random.default_rng((self.seed, self.epoch, position))
+        return augment(square, boxes, self.augmentation, rng)
+
+
+def box_grid(
+    boxes: np.ndarray, size: int, matrix: np.ndarray | None = None
+) -> np.ndarray:
+    """Share of each map cell that lies in a box, the best cell scaled to 1.
+
+    Args:
+        boxes: `(n, 4)` in pixels of the square.
+        matrix: 2 x 3 affine map from output to input pixels, as Pillow's.
+
+    Returns:
+        float32 `(size / 32, size / 32)`; zero without boxes.
+    """
+    cells = size // _CELL
+    if not len(boxes):
+        return np.zeros((cells, cells), np.float32)
+    fine = 8  # samples per cell and axis
+    centres = (np.arange(cells * fine) + 0.5) * _CELL / fine
+    x, y = np.meshgrid(centres, centres)
+    if matrix is not None:
+        x, y = (row[0] * x + row[1] * y + row[2] for row in matrix)
+    inside = np.zeros(x.shape, bool)
+    for x0, y0, x1, y1 in boxes:
+        # A box thinner than the sampling still marks its cell.
+        pad = _CELL / fine / 2
+        inside |= (x > x0 - pad) & (x < x1 + pad) & (y > y0 - pad) & (y < y1 + pad)
+    grid = inside.reshape(cells, fine, cells, fine).mean((1, 3), dtype=np.float32)
+    return grid / max(grid.max(), 1e-9)
+
+
+def augment(
+    square: np.ndarray,
+    boxes: np.ndarray,
+    augmentation: Augmentation,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Changes a film and the grid of its boxes by the same random transform.
+
+    A draw that pushes every box out of the frame is drawn again, so a label never
+    outlives what it names.
+
+    Args:
+        square: uint8 `(size, size)`.
+        boxes: `(n, 4)` in its pixels.
+
+    Returns:
+        The changed square and its `box_grid`.
+    """
+    size = len(square)
+    for _ in range(20):
+        matrix = _draw_affine(augmentation, size, rng)
+        grid = box_grid(boxes, size, matrix)
+        if not len(boxes) or grid.any():
+            break
+    warped = Image.fromarray(square).transform(
+        (size, size),
+        Image.Transform.AFFINE,
+        tuple(matrix.ravel()),
+        Image.Resampling.BILINEAR,
+    )
+    grey = _draw_grey_curve(augmentation, rng)[np.asarray(warped)]
+    if augmentation.noise:
+        sigma = np.float32(rng.uniform(0, augmentation.noise))
+        grey = grey + sigma * rng.standard_normal(grey.shape, np.float32)
+    return np.clip(np.rint(grey), 0, 255).astype(np.uint8), grid
+
+
+def _draw_affine(
+    augmentation: Augmentation, size: int, rng: np.random.Generator
+) -> np.ndarray:
+    """2 x 3 matrix from output to input pixels, about the centre."""
+    angle = np.deg2rad(rng.uniform(-1, 1) * augmentation.rotation)
+    scale = 1 / (1 + rng.uniform(-1, 1) * augmentation.zoom)
+    flips = rng.random(2) < 0.5
+    flip_x = -1 if flips[0] and augmentation.horizontal_flip else 1
+    flip_y = -1 if flips[1] and augmentation.vertical_flip else 1
+    shift = rng.uniform(-1, 1, 2) * augmentation.shift * size
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    linear = np.array([[cos * flip_x, sin * flip_y], [-sin * flip_x, cos * flip_y]])
+    centre = np.full(2, size / 2)
+    return np.column_stack([linear, centre - linear @ (centre + shift)])
+
+
+def _draw_grey_curve(
+    augmentation: Augmentation, rng: np.random.Generator
+) -> np.ndarray:
+    """float32 look-up table of 256 grey levels; black stays black without contrast."""
+    grey = np.linspace(0, 1, 256, dtype=np.float32)
+    gamma = (1 + augmentation.gamma) ** rng.uniform(-1, 1)
+    contrast = 1 + rng.uniform(-1, 1) * augmentation.contrast
+    brightness = 1 + rng.uniform(-1, 1) * augmentation.brightness
+    return ((grey**gamma - 0.5) * contrast + 0.5) * brightness * 255
