@@ -1,0 +1,88 @@
+"""Recipe -> keras.Model, and which of its layers train."""
+
+from __future__ import annotations
+
+import keras
+
+from fracture.training.gradcam import ExplainedHead
+from fracture.training.recipes import Recipe
+
+BackboneWeights = str | None
+
+
+def build_network(
+    recipe: Recipe,
+    image_size: int | None = None,
+    backbone_weights: BackboneWeights = None,
+) -> keras.Model:
+    """Builds the network of a recipe.
+
+    Args:
+        recipe: what to build.
+        image_size: side of the input square; default `recipe.image_size`.
+        backbone_weights: None (random), "imagenet" (downloaded by keras.applications)
+            or the path of a `.weights.h5` file of the backbone.
+
+    Returns:
+        A functional model: uint8 `(n, size, size, 1)`, grey 0..255, to a dict of
+        `logits`, `heatmaps` and `evidence` (see `ExplainedHead`). Named layers:
+        `film`, `scale`, `rgb`, the backbone's own, `features`, `head`.
+    """
+    size = image_size or recipe.image_size
+    low, high = recipe.value_range
+
+    # === Layers ===
+    film = keras.Input((size, size, 1), dtype="uint8", name="film")
+    scale = keras.layers.Rescaling((high - low) / 255.0, low, name="scale")
+    rgb = keras.layers.Concatenate(name="rgb")
+    head = ExplainedHead(recipe.hidden_units, recipe.dropout, recipe.l2)
+
+    # === Functional Model ===
+    grey = scale(film)
+    backbone = keras.applications.MobileNetV2(
+        input_tensor=rgb([grey, grey, grey]),
+        alpha=recipe.alpha,
+        include_top=False,
+        weights="imagenet" if backbone_weights == "imagenet" else None,
+    )
+    if backbone_weights not in (None, "imagenet"):
+        # Backbone files hold the layers of the stand-alone backbone, without `scale`.
+        bare = keras.applications.MobileNetV2(
+            input_shape=(size, size, 3),
+            alpha=recipe.alpha,
+            include_top=False,
+            weights=None,
+        )
+        bare.load_weights(backbone_weights)
+        for layer in bare.layers[1:]:
+            backbone.get_layer(layer.name).set_weights(layer.get_weights())
+    features = keras.layers.Identity(name="features")(backbone.output)
+    return keras.Model(film, head(features), name=recipe.name.replace("-", "_"))
+
+
+def set_trainable(
+    model: keras.Model, unfreeze: int | str | None, train_batch_norm: bool
+) -> None:
+    """Freezes the backbone except what a phase unfreezes (see `Phase.unfreeze`).
+
+    A frozen batch-norm layer also keeps its statistics, as Keras defines it.
+
+    Raises:
+        ValueError: `unfreeze` names no layer of the backbone.
+    """
+    names = [layer.name for layer in model.layers]
+    first, end = names.index("rgb") + 1, names.index("features")
+    if unfreeze is None:
+        start = end
+    elif unfreeze == "all":
+        start = first
+    elif isinstance(unfreeze, int):
+        start = max(first, end - unfreeze)
+    else:
+        found = [i for i in range(first, end) if names[i].startswith(unfreeze)]
+        if not found:
+            raise ValueError(f"no backbone layer's name starts with {unfreeze!r}")
+        start = found[0]
+    for index, layer in enumerate(model.layers[first:end], first):
+        is_norm = isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = index >= start and (train_batch_norm or not is_norm)
