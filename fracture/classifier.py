@@ -1,0 +1,243 @@
+"""FractureClassifier: a weights folder and a film in, a prediction out."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+from fracture.classes import CLASSES, FRACTURE_CLASSES, MAPS
+from fracture.explanation import describe_location, draw_overlay, locate
+from fracture.letterbox import Letterbox
+from fracture.radiograph import Notice, Radiograph, Source, read_radiograph
+from fracture.weights import MODEL_FILE, WeightsConfig, WeightsError
+
+FINDINGS = {
+    "no_fracture_seen": "No fracture seen",
+    "uncertain": "Uncertain: needs a reader",
+    "fracture_suspected": "Fracture suspected",
+}
+_BATCH = 8
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prediction:
+    """What the classifier says of one film, and why.
+
+    Attributes:
+        film: the film as it was read.
+        probabilities: calibrated, class -> [0, 1], sum 1.
+        finding: key of `FINDINGS`: `no_fracture_seen` below the rule-out threshold,
+            `fracture_suspected` from the rule-in threshold on, else `uncertain`.
+        severity: `hairline` or `displaced`, whichever is likelier, when a fracture is
+            suspected; else None.
+        grids: float32 `(4, rows, columns)`, one Grad-CAM map per entry of
+            `fracture.classes.MAPS` over the network's square; >= 0, log-odds per cell.
+        warnings: notices of the reader.
+        config: of the weights that made the prediction.
+    """
+
+    film: Radiograph
+    probabilities: dict[str, float]
+    finding: str
+    severity: str | None
+    grids: np.ndarray
+    warnings: tuple[Notice, ...]
+    config: WeightsConfig
+
+    @property
+    def fracture_probability(self) -> float:
+        """1 - P(normal), in [0, 1]."""
+        return 1 - self.probabilities["normal"]
+
+    @property
+    def model_version(self) -> str:
+        """Name, version and checksum of the weights."""
+        return self.config.model_version
+
+    @property
+    def summary(self) -> str:
+        """The finding in words."""
+        if self.severity:
+            return f"{FINDINGS[self.finding]}, {self.severity} more likely"
+        return FINDINGS[self.finding]
+
+    @property
+    def heatmap(self) -> np.ndarray:
+        """Evidence of a fracture: float32 `(height, width)` of the film, >= 0.
+
+        Grad-CAM of the fracture log-odds, in log-odds per cell of the network's map;
+        regions that influenced the score, not the outline of a fracture.
+        """
+        return self._maps[MAPS.index("fracture")]
+
+    @property
+    def heatmaps(self) -> dict[str, np.ndarray]:
+        """Grad-CAM of each class logit, float32 `(height, width)` of the film."""
+        return {name: self._maps[MAPS.index(name)] for name in CLASSES}
+
+    @functools.cached_property
+    def _maps(self) -> np.ndarray:
+        letterbox = Letterbox(*self.film.pixels.shape, self.config.image_size)
+        return letterbox.to_film(self.grids)
+
+    def overlay(self, target: str = "fracture", opacity: float = 0.6) -> Image.Image:
+        """The film with a heatmap in colour, RGB, at the film's size.
+
+        Colours are relative to the strength that clear evidence has on validation
+        films, not to this film's own maximum: weak evidence looks weak.
+
+        Args:
+            target: "fracture" or a class.
+            opacity: of the strongest evidence, in [0, 1].
+
+        Raises:
+            ValueError: unknown target, or opacity out of range.
+        """
+        if target not in MAPS:
+            raise ValueError(f"target must be one of {', '.join(MAPS)}, got {target!r}")
+        strength = self._maps[MAPS.index(target)] / self.config.heatmap_reference
+        return draw_overlay(self.film.pixels, strength, opacity)
+
+    def to_dict(self) -> dict:
+        """Plain JSON types: what every surface returns.
+
+        Probabilities and thresholds are in [0, 1]; positions are pixels of the film
+        from its upper left corner.
+        """
+        height, width = self.film.pixels.shape
+        peak_x, peak_y = locate(self.heatmap)
+        points = self.config.operating_points
+        return {
+            "model_version": self.model_version,
+            "finding": self.finding,
+            "summary": self.summary,
+            "severity": self.severity,
+            "fracture_probability": round(self.fracture_probability, 6),
+            "probabilities": {k: round(v, 6) for k, v in self.probabilities.items()},
+            "rule_out_threshold": points["rule_out"],
+            "rule_in_threshold": points["rule_in"],
+            "location": describe_location(self.heatmap, self.config.heatmap_reference),
+            "peak_x": peak_x,
+            "peak_y": peak_y,
+            "film_width": width,
+            "film_height": height,
+            "warnings": [dataclasses.asdict(notice) for notice in self.warnings],
+        }
+
+
+class FractureClassifier:
+    """Runs exported weights; needs neither keras nor tensorflow. Thread-safe.
+
+    Attributes:
+        config: what the weights folder declares.
+        session: the inference engine, film to `probabilities` and `heatmaps`.
+
+    Example:
+        >>> classifier = FractureClassifier.from_pretrained("weights")
+        >>> classifier.predict("film.png").finding
+        'uncertain'
+    """
+
+    def __init__(self, config: WeightsConfig, session: onnxruntime.InferenceSession):
+        self.config = config
+        self.session = session
+
+    @classmethod
+    def from_pretrained(
+        cls, folder: str | Path = "weights", threads: int = 0
+    ) -> FractureClassifier:
+        """Loads a weights folder after checking it.
+
+        Args:
+            folder: as written by `train.py`.
+            threads: of the inference engine; 0 takes one per core.
+
+        Raises:
+            WeightsError: missing or damaged files, a checksum or a declared shape that
+                does not hold.
+        """
+        config = WeightsConfig.load(folder)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        # An idle server must not burn its cores waiting for the next film.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            session = onnxruntime.InferenceSession(
+                config.folder / MODEL_FILE, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # the engine has no public exception type
+            message = f"{MODEL_FILE} is not a model this engine can run: {error}"
+            raise WeightsError("weights_unreadable", message) from error
+        declared = (config.inputs(), config.outputs())
+        found = tuple(
+            {tensor.name: tuple(tensor.shape[1:]) for tensor in tensors}
+            for tensors in (session.get_inputs(), session.get_outputs())
+        )
+        if found != declared:
+            message = f"the model has {found}, config.json declares {declared}"
+            raise WeightsError("weights_shape", message)
+        return cls(config, session)
+
+    @overload
+    def predict(self, source: Source) -> Prediction: ...
+    @overload
+    def predict(self, source: Sequence[Source]) -> list[Prediction]: ...
+    def predict(self, source):
+        """Classifies one film or a list of films.
+
+        Args:
+            source: whatever `read_radiograph` takes, or a list or tuple of it.
+
+        Returns:
+            A `Prediction`, or a list of them in order.
+
+        Raises:
+            RadiographError: a film cannot be read; nothing is returned for the others.
+        """
+        if isinstance(source, (list, tuple)):
+            return list(self.stream(source))
+        return next(self.stream([source]))
+
+    def stream(self, sources: Sequence[Source]) -> Iterator[Prediction]:
+        """Classifies films one batch at a time, so that many need little memory."""
+        for start in range(0, len(sources), _BATCH):
+            films = [read_radiograph(s) for s in sources[start : start + _BATCH]]
+            probabilities, heatmaps = self._run(films)
+            for film, p, grid in zip(films, probabilities, heatmaps, strict=True):
+                yield self._prediction(film, p, grid)
+
+    def _run(self, films: Sequence[Radiograph]) -> tuple[np.ndarray, np.ndarray]:
+        size = self.config.image_size
+        squares = [
+            Letterbox(*film.pixels.shape, size).apply(film.pixels) for film in films
+        ]
+        batch = np.stack(squares)[..., None]
+        return self.session.run(("probabilities", "heatmaps"), {"film": batch})
+
+    def _prediction(
+        self, film: Radiograph, probabilities: np.ndarray, heatmaps: np.ndarray
+    ) -> Prediction:
+        by_class = dict(zip(CLASSES, map(float, probabilities), strict=True))
+        fracture, points = 1 - by_class["normal"], self.config.operating_points
+        finding, severity = "uncertain", None
+        if fracture >= points["rule_in"]:
+            finding = "fracture_suspected"
+            severity = max(FRACTURE_CLASSES, key=by_class.__getitem__)
+        elif fracture < points["rule_out"]:
+            finding = "no_fracture_seen"
+        return Prediction(
+            film,
+            by_class,
+            finding,
+            severity,
+            np.moveaxis(heatmaps, -1, 0),
+            film.warnings,
+            self.config,
+        )

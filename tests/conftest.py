@@ -1,0 +1,85 @@
+"""Fixtures: one small real weights folder for the whole session."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+SIZE = 96
+
+
+@pytest.fixture(scope="session")
+def recipe():
+    """A network of the shipped kind, small enough to build in a second."""
+    from fracture.training.recipes import RECIPES
+
+    return dataclasses.replace(
+        RECIPES["quick"], image_size=SIZE, hidden_units=16, batch_size=8
+    )
+
+
+@pytest.fixture(scope="session")
+def squares() -> np.ndarray:
+    """uint8 `(6, 96, 96, 1)`: two phantom films of each class."""
+    from fracture.letterbox import Letterbox
+    from fracture.training.phantom import draw_phantom
+
+    films = [
+        draw_phantom(label, seed).pixels
+        for label in ("normal", "hairline", "displaced")
+        for seed in (1, 2)
+    ]
+    return np.stack([Letterbox(*f.shape, SIZE).apply(f) for f in films])[..., None]
+
+
+@pytest.fixture(scope="session")
+def network(recipe, squares):
+    """Random weights, yet with activations of the size that trained ones have."""
+    import keras
+
+    from fracture.training.networks import build_network
+
+    keras.utils.set_random_seed(0)
+    model = build_network(recipe)
+    norms = [
+        layer
+        for layer in model.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    # One pass that takes over the batch statistics, or deep activations vanish.
+    for norm in norms:
+        norm.momentum = 0.0
+    model(squares, training=True)
+    head = model.get_layer("head")
+    rng = np.random.default_rng(0)
+    for layer in (head.hidden, head.classifier):
+        kernel = rng.normal(0, 1, layer.kernel.shape) / np.sqrt(layer.kernel.shape[0])
+        layer.set_weights([kernel, rng.normal(0, 0.1, layer.bias.shape)])
+    return model
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory, recipe, network, squares) -> Path:
+    """A weights folder as `train.py` writes it."""
+    from fracture.training.calibration import Calibration
+    from fracture.training.export import export_weights
+
+    folder = tmp_path_factory.mktemp("weights")
+    points = {"rule_out": {"threshold": 0.3}, "rule_in": {"threshold": 0.7}}
+    export_weights(
+        folder,
+        recipe,
+        network,
+        Calibration(temperature=1.5, normal_offset=0.4),
+        points,
+        heatmap_reference=0.2,
+        provenance={},
+        probe=squares,
+    )
+    return folder

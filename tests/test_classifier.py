@@ -1,0 +1,204 @@
+"""From a weights folder and a film to a prediction."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fracture import (
+    CLASSES,
+    FractureClassifier,
+    RadiographError,
+    WeightsError,
+    read_radiograph,
+)
+from fracture.classifier import Prediction
+from fracture.training.phantom import draw_phantom
+from fracture.weights import WeightsConfig, sha256
+
+
+@pytest.fixture(scope="module")
+def classifier(weights):
+    return FractureClassifier.from_pretrained(weights)
+
+
+@pytest.fixture(scope="module")
+def film():
+    return draw_phantom("displaced", 5).pixels
+
+
+def test_prediction(classifier, film):
+    prediction = classifier.predict(film)
+    assert tuple(prediction.probabilities) == CLASSES
+    assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-6)
+    fracture = 1 - prediction.probabilities["normal"]
+    assert prediction.fracture_probability == fracture
+    for heatmap in (prediction.heatmap, *prediction.heatmaps.values()):
+        assert heatmap.shape == film.shape and heatmap.dtype == np.float32
+        assert heatmap.min() >= 0 and np.isfinite(heatmap).all()
+    assert set(prediction.heatmaps) == set(CLASSES)
+
+
+def test_every_kind_of_source_gives_the_same(classifier, film, tmp_path):
+    path = tmp_path / "film.png"
+    Image.fromarray(film).save(path)
+    sources = [film, path, str(path), path.read_bytes(), read_radiograph(path)]
+    with path.open("rb") as file:
+        results = classifier.predict([*sources, file])
+    assert all(r.to_dict() == results[0].to_dict() for r in results)
+
+
+def test_a_list_equals_its_films(classifier):
+    films = [draw_phantom("hairline", seed).pixels for seed in range(11)]
+    together = classifier.predict(films)
+    for film, prediction in zip(films, together, strict=True):
+        alone = classifier.predict(film)
+        for name in CLASSES:
+            assert prediction.probabilities[name] == pytest.approx(
+                alone.probabilities[name], abs=1e-5
+            )
+        np.testing.assert_allclose(prediction.heatmap, alone.heatmap, atol=1e-4)
+    assert classifier.predict([]) == []
+
+
+def test_a_bad_film_has_its_code(classifier):
+    with pytest.raises(RadiographError) as caught:
+        classifier.predict(b"")
+    assert caught.value.code == "empty_file"
+
+
+@pytest.mark.parametrize(
+    ("fracture", "finding", "severity"),
+    [
+        (0.0, "no_fracture_seen", None),
+        (0.2999, "no_fracture_seen", None),
+        (0.3, "uncertain", None),
+        (0.6999, "uncertain", None),
+        (0.7, "fracture_suspected", "displaced"),
+        (1.0, "fracture_suspected", "displaced"),
+    ],
+)
+def test_operating_points(classifier, film, monkeypatch, fracture, finding, severity):
+    probabilities = np.array([[1 - fracture, 0.4 * fracture, 0.6 * fracture]])
+    maps = np.zeros((1, 3, 3, 4), np.float32)
+    monkeypatch.setattr(classifier, "_run", lambda films: (probabilities, maps))
+    prediction = classifier.predict(film)
+    assert (prediction.finding, prediction.severity) == (finding, severity)
+    assert (severity or "") in prediction.summary
+
+
+def test_json(classifier, film):
+    prediction = classifier.predict(film)
+    values = prediction.to_dict()
+    assert json.loads(json.dumps(values)) == values
+    assert values["rule_out_threshold"] == 0.3 and values["rule_in_threshold"] == 0.7
+    assert (values["film_height"], values["film_width"]) == film.shape
+    peak = prediction.heatmap[values["peak_y"], values["peak_x"]]
+    assert peak == prediction.heatmap.max()
+
+
+def with_map(prediction: Prediction, rows: slice, columns: slice, value: float):
+    grids = np.zeros((4, 12, 12), np.float32)
+    grids[:, rows, columns] = value
+    return Prediction(
+        prediction.film,
+        prediction.probabilities,
+        prediction.finding,
+        prediction.severity,
+        grids,
+        (),
+        prediction.config,
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "words"),
+    [
+        (slice(0, 3), slice(0, 4), "upper left"),
+        (slice(5, 7), slice(5, 7), "The centre of"),
+        (slice(9, 12), slice(5, 7), "lower centre"),
+        (slice(5, 7), slice(8, 12), "middle right"),
+    ],
+)
+def test_location_in_words(classifier, film, rows, columns, words):
+    prediction = with_map(classifier.predict(film), rows, columns, 0.2)
+    assert words in prediction.to_dict()["location"]
+
+
+def test_faint_maps_point_nowhere(classifier, film):
+    prediction = with_map(classifier.predict(film), slice(0, 3), slice(0, 3), 0.001)
+    assert "No region" in prediction.to_dict()["location"]
+
+
+def test_overlay_colours_only_the_evidence(classifier, film):
+    prediction = with_map(classifier.predict(film), slice(0, 2), slice(0, 12), 0.2)
+    overlay = np.asarray(prediction.overlay())
+    assert overlay.shape == (*film.shape, 3)
+    height = film.shape[0]
+    np.testing.assert_array_equal(overlay[height // 2 :, :, 0], film[height // 2 :])
+    assert (overlay[: height // 8].std(axis=-1) > 5).mean() > 0.9
+    plain = np.asarray(prediction.overlay(opacity=0))
+    np.testing.assert_array_equal(plain, np.stack([film] * 3, -1))
+    with pytest.raises(ValueError, match="target must be one of"):
+        prediction.overlay("broken")
+    with pytest.raises(ValueError, match="opacity"):
+        prediction.overlay(opacity=2)
+
+
+def edit(folder, **changes):
+    values = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(values | changes))
+
+
+def points(**thresholds):
+    return {name: {"threshold": value} for name, value in thresholds.items()}
+
+
+BREAKAGES = {
+    "weights_missing": [
+        lambda f: (f / "config.json").unlink(),
+        lambda f: (f / "model.onnx").unlink(),
+    ],
+    "weights_config": [
+        lambda f: (f / "config.json").write_text("{"),
+        lambda f: edit(f, format=99),
+        lambda f: edit(f, classes=["a", "b"]),
+        lambda f: edit(f, operating_points={}),
+        lambda f: edit(f, heatmap_reference=None),
+        lambda f: edit(f, operating_points=points(rule_out=0.9, rule_in=0.1)),
+    ],
+    "weights_checksum": [lambda f: (f / "model.onnx").write_bytes(b"tampered")],
+    "weights_shape": [
+        lambda f: edit(f, input={"shape": [64, 64, 1]}),
+        lambda f: edit(f, outputs={"probabilities": {"shape": [3]}}),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "breakage"), [(c, b) for c, many in BREAKAGES.items() for b in many]
+)
+def test_a_broken_folder_is_refused(weights, tmp_path, code, breakage):
+    folder = tmp_path / "weights"
+    shutil.copytree(weights, folder)
+    breakage(folder)
+    with pytest.raises(WeightsError) as caught:
+        FractureClassifier.from_pretrained(folder)
+    assert caught.value.code == code
+
+
+def test_a_foreign_model_with_a_right_checksum_is_refused(weights, tmp_path):
+    folder = tmp_path / "weights"
+    shutil.copytree(weights, folder)
+    (folder / "model.onnx").write_bytes(b"not a graph")
+    edit(folder, files={"model.onnx": sha256(folder / "model.onnx")})
+    with pytest.raises(WeightsError) as caught:
+        FractureClassifier.from_pretrained(folder)
+    assert caught.value.code == "weights_unreadable"
+
+
+def test_model_version_names_the_file(weights):
+    config = WeightsConfig.load(weights)
+    assert config.model_version.endswith(sha256(weights / "model.onnx")[:12])
