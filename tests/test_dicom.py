@@ -10,13 +10,11 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom import uid
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 
 from fracture.radiograph import RadiographError, read_radiograph
-
-pydicom = pytest.importorskip("pydicom")
-from pydicom import uid  # noqa: E402
-from pydicom.dataset import Dataset, FileMetaDataset  # noqa: E402
-from pydicom.encaps import encapsulate  # noqa: E402
 
 ROWS, COLUMNS = np.mgrid[:240, :256]
 FILM = (COLUMNS * 13 + ROWS * 2).astype(np.uint16)  # 0..3793 of 12 bits

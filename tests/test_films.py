@@ -6,11 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("keras")
-
-from fracture.training.datasets import Example  # noqa: E402
-from fracture.training.films import FilmSequence, augment, box_grid  # noqa: E402
-from fracture.training.recipes import Augmentation  # noqa: E402
+from fracture.training.datasets import Example
+from fracture.training.films import FilmSequence, augment, box_grid
+from fracture.training.recipes import Augmentation
 
 STILL = Augmentation(0, 0, 0, 0, horizontal_flip=False, vertical_flip=False)
 SIZE = 160

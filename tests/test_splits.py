@@ -5,11 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn")
-
-from fracture.training.datasets import DatasetError, Example  # noqa: E402
-from fracture.training.phantom import draw_phantom  # noqa: E402
-from fracture.training.splits import (  # noqa: E402
+from fracture.training.datasets import DatasetError, Example
+from fracture.training.phantom import draw_phantom
+from fracture.training.splits import (
     SPLITS,
     near_duplicate_groups,
     read_split,
@@ -17,13 +15,15 @@ from fracture.training.splits import (  # noqa: E402
     write_split,
 )
 
+SEVERITY = ("hairline", "displaced")
+
 
 def make_examples(count=900, groups=150, seed=0):
     rng = np.random.default_rng(seed)
     examples = []
     for i in range(count):
-        source = ("atlas", "severity", "scraped")[int(rng.integers(10)) // 5 if i else 0]
-        labels = ("normal", "fractured") if source == "atlas" else ("hairline", "displaced")
+        source = "atlas" if i == 0 else rng.choice(("atlas", "severity"))
+        labels = ("normal", "fractured") if source == "atlas" else SEVERITY
         group = f"{source}/{rng.integers(groups)}"
         label = labels[int(rng.random() < 0.3)]
         examples.append(Example(Path("x"), f"{i}.png", source, label, group))
@@ -51,7 +51,9 @@ def test_groups_stay_whole_and_shares_hold(seed):
 def test_training_only_sources_are_never_evaluated():
     examples = make_examples()
     shared = examples[0].group  # a group that both kinds of sources share
-    examples.append(Example(Path("x"), "s.png", "scraped", "hairline", shared))
+    for group in (shared, "scraped/1", "scraped/2"):
+        name = f"{group}.png"
+        examples.append(Example(Path("x"), name, "scraped", "hairline", group))
     splits = split_examples(examples, [e.group for e in examples], 0, ["scraped"])
     for example, split in zip(examples, splits, strict=True):
         if example.source == "scraped" or example.group == shared:

@@ -1,4 +1,4 @@
-"""The phases of training, and a checkpoint after every epoch that a kill cannot hurt."""
+"""The phases of training, and after every epoch a checkpoint that survives a kill."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def write_history(path: str | Path, history: Sequence[dict]) -> None:
 
 
 def _bare(model: keras.Model) -> keras.Model:
-    """The same layers without the optimizer, whose state the next phase must not get."""
+    """The same layers without the optimizer: the next phase starts its own."""
     return keras.Model(model.input, model.output)
 
 

@@ -154,5 +154,5 @@ def gradcam_difference(model: keras.Model, images: np.ndarray) -> float:
     """
     reference = autodiff_gradcam(model, images)
     closed = keras.ops.convert_to_numpy(model(images, training=False)["heatmaps"])
-    largest = reference.max((0, 1, 2))
+    largest = np.maximum(reference.max((0, 1, 2)), 1e-12)  # a map may be all zero
     return float((np.abs(closed - reference).max((0, 1, 2)) / largest).max())

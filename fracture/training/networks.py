@@ -56,6 +56,10 @@ def build_network(
         bare.load_weights(backbone_weights)
         for layer in bare.layers[1:]:
             backbone.get_layer(layer.name).set_weights(layer.get_weights())
+    if recipe.train_batch_norm:
+        for layer in backbone.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.momentum = 0.9  # the backbone's 0.999 needs thousands of steps
     features = keras.layers.Identity(name="features")(backbone.output)
     return keras.Model(film, head(features), name=recipe.name.replace("-", "_"))
 

@@ -1,0 +1,167 @@
+"""Network -> weights folder: ONNX, Keras weights, config.json, checksums; and back."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fracture import __version__
+from fracture.classes import CLASSES, MAPS
+from fracture.classifier import FractureClassifier
+from fracture.training.calibration import Calibration
+from fracture.training.networks import build_network
+from fracture.training.recipes import Recipe
+from fracture.weights import CONFIG_FILE, FORMAT, MODEL_FILE, sha256
+
+KERAS_FILE = "model.weights.h5"
+TOLERANCE = 1e-4
+_PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "onnxruntime", "numpy", "pillow")
+
+
+class ParityError(RuntimeError):
+    """The exported model does not compute what the Keras model does."""
+
+
+def serving_model(network: keras.Model, calibration: Calibration) -> keras.Model:
+    """The network as served: uint8 film to calibrated `probabilities` and `heatmaps`.
+
+    Args:
+        network: from `build_network`.
+    """
+    offsets = np.array([calibration.normal_offset, 0, 0], np.float32)
+    logits = network.output["logits"] / calibration.temperature + offsets
+    return keras.Model(
+        network.input,
+        {
+            "probabilities": keras.ops.softmax(logits),
+            "heatmaps": network.output["heatmaps"],
+        },
+        name=network.name,
+    )
+
+
+def export_weights(
+    folder: str | Path,
+    recipe: Recipe,
+    network: keras.Model,
+    calibration: Calibration,
+    operating_points: dict[str, dict],
+    heatmap_reference: float,
+    provenance: dict,
+    probe: np.ndarray,
+) -> float:
+    """Writes what serving and retraining need, then proves that it computes the same.
+
+    Args:
+        operating_points: see `fracture.training.calibration.operating_points`.
+        heatmap_reference: map strength of clear evidence, log-odds per cell.
+        provenance: where the training films come from.
+        probe: uint8 `(n, size, size, 1)`, films to compare both models on.
+
+    Returns:
+        The largest difference of any probability or map value, <= `TOLERANCE`.
+
+    Raises:
+        ParityError: it is larger; the folder then has no config.json.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG_FILE).unlink(missing_ok=True)
+    model = serving_model(network, calibration)
+    network.save_weights(folder / KERAS_FILE)
+    model(probe[:1], training=False)  # the ONNX exporter wants a model that was called
+    model.export(folder / MODEL_FILE, format="onnx", verbose=False)
+    size, cells = recipe.image_size, network.output["heatmaps"].shape[1]
+    config = {
+        "format": FORMAT,
+        "name": f"fracture-{recipe.name}",
+        "version": __version__,
+        "classes": list(CLASSES),
+        "maps": list(MAPS),
+        "input": {
+            "name": "film",
+            "shape": [size, size, 1],
+            "dtype": "uint8",
+            "value_range": [0, 255],
+            "preprocessing": "fracture.letterbox.Letterbox: aspect kept, black padding",
+        },
+        "outputs": {
+            "probabilities": {
+                "shape": [len(CLASSES)],
+                "dtype": "float32",
+                "value_range": [0, 1],
+                "meaning": "calibrated class probabilities",
+            },
+            "heatmaps": {
+                "shape": [cells, cells, len(MAPS)],
+                "dtype": "float32",
+                "meaning": "Grad-CAM of each class logit and of the fracture log-odds, "
+                "log-odds per cell",
+            },
+        },
+        "calibration": calibration.to_dict(),
+        "operating_points": operating_points,
+        "heatmap_reference": heatmap_reference,
+        "recipe": recipe.to_dict(),
+        "data": provenance,
+        "packages": _package_versions(),
+        "files": {name: sha256(folder / name) for name in (MODEL_FILE, KERAS_FILE)},
+    }
+    text = json.dumps(config, indent=2) + "\n"
+    temporary = folder / f"{CONFIG_FILE}.part"
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, folder / CONFIG_FILE)
+    difference = measure_parity(folder, model, probe)
+    if difference > TOLERANCE:
+        (folder / CONFIG_FILE).unlink()
+        raise ParityError(f"exported and Keras model differ by {difference:.2g}")
+    return difference
+
+
+def measure_parity(folder: str | Path, model: keras.Model, probe: np.ndarray) -> float:
+    """Largest absolute difference between the exported model and a Keras one."""
+    session = FractureClassifier.from_pretrained(folder).session
+    largest = 0.0
+    for film in probe[:, None]:
+        expected = model(film, training=False)
+        for name in ("probabilities", "heatmaps"):
+            (found,) = session.run((name,), {"film": film})
+            reference = keras.ops.convert_to_numpy(expected[name])
+            largest = max(largest, float(np.abs(found - reference).max()))
+    return largest
+
+
+def load_network(folder: str | Path) -> tuple[Recipe, keras.Model]:
+    """Rebuilds the network of a weights folder from its recipe and tensors.
+
+    The architecture comes from code, the file is read as plain arrays: nothing in the
+    folder is executed.
+    """
+    folder = Path(folder)
+    values = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    recipe = Recipe.from_dict(values["recipe"])
+    network = build_network(recipe)
+    network.load_weights(folder / KERAS_FILE)
+    return recipe, network
+
+
+def load_keras_model(folder: str | Path) -> keras.Model:
+    """The Keras twin of a weights folder's exported model: same input, same outputs."""
+    values = json.loads((Path(folder) / CONFIG_FILE).read_text(encoding="utf-8"))
+    _, network = load_network(folder)
+    return serving_model(network, Calibration.from_dict(values["calibration"]))
+
+
+def _package_versions() -> dict[str, str]:
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions

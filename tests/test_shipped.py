@@ -1,0 +1,110 @@
+"""The committed weights hold what their folder and the model card say."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fracture import FractureClassifier
+from fracture.letterbox import Letterbox
+from fracture.radiograph import read_radiograph
+from fracture.training.card import render_card, write_card
+from fracture.training.datasets import load_examples
+from fracture.training.evaluation import evaluate, predict_films
+from fracture.training.export import (
+    TOLERANCE,
+    load_keras_model,
+    load_network,
+    measure_parity,
+)
+from fracture.training.gradcam import gradcam_difference
+from fracture.training.phantom import draw_phantom
+from fracture.training.splits import read_split
+
+ROOT = Path(__file__).parents[1]
+WEIGHTS = ROOT / "weights"
+DATA = os.environ.get("FRACTURE_DATA")
+
+
+@pytest.fixture(scope="module")
+def metrics():
+    return json.loads((WEIGHTS / "metrics.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def films(metrics):
+    size = metrics["recipe"]["image_size"]
+    phantoms = [
+        draw_phantom(label, seed).pixels
+        for label in ("normal", "hairline", "displaced")
+        for seed in (1, 2)
+    ]
+    squares = [Letterbox(*film.shape, size).apply(film) for film in phantoms]
+    return np.stack(squares)[..., None]
+
+
+def test_export_equals_keras_and_closed_form_equals_autodiff(films):
+    assert measure_parity(WEIGHTS, load_keras_model(WEIGHTS), films) <= TOLERANCE
+    _, network = load_network(WEIGHTS)
+    assert gradcam_difference(network, films) <= 1e-5
+
+
+def test_the_folder_is_complete_and_small():
+    config = FractureClassifier.from_pretrained(WEIGHTS).config
+    for name, checksum in config.values["files"].items():
+        assert hashlib.sha256((WEIGHTS / name).read_bytes()).hexdigest() == checksum
+    assert sum(f.stat().st_size for f in WEIGHTS.glob("*.*")) < 40e6
+
+
+def test_metrics_are_of_these_weights(metrics):
+    config = FractureClassifier.from_pretrained(WEIGHTS).config
+    assert metrics["model_version"] == config.model_version
+
+
+def test_the_card_is_rendered_from_the_metrics(metrics, tmp_path):
+    card = (ROOT / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert card == render_card(metrics)
+    write_card(WEIGHTS, tmp_path / "card.md")
+    assert (tmp_path / "card.md").stat().st_size > 1000
+    changed = card.replace(
+        f"{metrics['test']['fracture']['fracatlas']['auroc']['value']:.3f}", "0.999"
+    )
+    assert changed != card  # a number changed by hand is noticed
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not DATA, reason="FRACTURE_DATA names no folder of films")
+def test_the_test_films_give_the_figures_of_the_card(metrics):
+    splits = read_split(WEIGHTS / "split.csv")
+    examples = [e for e in load_examples(DATA) if splits.get(e.name) == "test"]
+    assert len(examples) == list(splits.values()).count("test")
+    films = [read_radiograph(example.path).pixels for example in examples]
+    classifier = FractureClassifier.from_pretrained(WEIGHTS)
+    report = evaluate(
+        examples,
+        [example.group for example in examples],
+        predict_films(classifier, films, "test"),
+    )
+    for section, figure in (
+        ("fracture", "auroc"),
+        ("severity", "auroc"),
+        ("localisation", "pointing_game"),
+    ):
+        for source, figures in metrics["test"][section].items():
+            found = report[section][source][figure]["value"]
+            assert found == pytest.approx(figures[figure]["value"], abs=0.005)
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not DATA, reason="FRACTURE_DATA names no folder of films")
+def test_no_group_crosses_the_split():
+    lines = set((WEIGHTS / "split.csv").read_text(encoding="utf-8").splitlines())
+    splits, of_group = read_split(WEIGHTS / "split.csv"), {}
+    for example in load_examples(DATA):
+        split = splits[example.name]
+        assert of_group.setdefault(example.group, split) == split
+        checksum = hashlib.sha256(example.path.read_bytes()).hexdigest()
+        assert f"{split},{example.name},{checksum}" in lines

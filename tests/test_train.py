@@ -1,0 +1,155 @@
+"""The pipeline from films to weights, and training that survives a kill."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from fracture import FractureClassifier
+from fracture.training.datasets import load_examples, write_phantoms
+from fracture.training.films import FilmSequence, read_films
+from fracture.training.fit import Progress, train
+from fracture.training.networks import build_network, set_trainable
+from fracture.training.recipes import RECIPES, Phase, Recipe
+
+TINY = dataclasses.replace(
+    RECIPES["quick"],
+    image_size=64,
+    hidden_units=8,
+    batch_size=16,
+    phases=(Phase(1, 1e-3), Phase(3, 1e-3, unfreeze="all", ema=0.8)),
+)
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_recipes_survive_json(recipe):
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_the_paper_recipe_is_the_paper():
+    paper = RECIPES["mobilenetv2-paper"]
+    assert (paper.alpha, paper.image_size, paper.value_range) == (0.75, 224, (0, 1))
+    assert (paper.dropout, paper.l2, paper.batch_size) == ((0.7, 0.5), 0.01, 64)
+    head, fine = paper.phases
+    assert (head.unfreeze, fine.unfreeze) == (None, 30)
+    assert {p.learning_rate for p in paper.phases} == {1e-4}
+    assert {p.epochs for p in paper.phases} == {20}
+    assert (paper.early_stopping, paper.plateau, paper.keep) == (5, (0.2, 3), "best")
+
+
+@pytest.mark.parametrize(
+    ("unfreeze", "first"),
+    [(None, None), ("block_16", "block_16"), (3, "Conv_1"), ("all", "Conv1")],
+)
+def test_freezing(unfreeze, first):
+    model = build_network(TINY)
+    set_trainable(model, unfreeze, train_batch_norm=False)
+    paths = [v.path for v in model.trainable_variables if not v.path.startswith("head")]
+    assert not any("_BN" in path or "bn_" in path for path in paths)
+    assert (not paths) if first is None else paths[0].startswith(first)
+    assert any(v.path.startswith("head") for v in model.trainable_variables)
+
+
+def test_scaling_is_inside_the_network():
+    """The published scaling ends at [0, 1], the shipped one at [-1, 1]."""
+    for recipe, ends in ((RECIPES["mobilenetv2-paper"], (0, 1)), (TINY, (-1, 1))):
+        model = build_network(recipe, 64)
+        scaled = keras.Model(model.input, model.get_layer("rgb").output)
+        film = np.array([0, 255], np.uint8).repeat(32 * 64).reshape(1, 64, 64, 1)
+        found = np.asarray(scaled(film))
+        assert found.shape[-1] == 3
+        assert (found.min(), found.max()) == pytest.approx(ends, abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def phantoms(tmp_path_factory):
+    manifest = write_phantoms(tmp_path_factory.mktemp("films"), 24)
+    examples = load_examples(manifest)
+    return examples, list(read_films(examples).values())
+
+
+class KilledSequence(FilmSequence):
+    """Dies in the middle of an epoch."""
+
+    def __getitem__(self, batch):
+        if self.epoch >= 1002 and batch == 2:
+            raise RuntimeError("killed here")
+        return super().__getitem__(batch)
+
+
+def run(folder, phantoms, sequence=FilmSequence, recipe=TINY):
+    examples, films = phantoms
+
+    def make_sequences(size):
+        shared = (films, examples, size, recipe.batch_size)
+        return (
+            sequence(*shared, recipe.augmentation, seed=3, workers=1),
+            FilmSequence(*shared),
+        )
+
+    return train(recipe, make_sequences, folder, seed=3)
+
+
+def test_a_killed_run_resumes_to_the_same_state(tmp_path, phantoms):
+    whole = run(tmp_path / "whole", phantoms)
+    with pytest.raises(Exception, match="killed here"):
+        run(tmp_path / "killed", phantoms, KilledSequence)
+    progress = Progress.load(tmp_path / "killed")
+    assert (progress.phase, progress.epoch) == (1, 2)
+    resumed = run(tmp_path / "killed", phantoms)
+    expected, found = (
+        Progress.load(tmp_path / name).history for name in ("whole", "killed")
+    )
+    assert [(r["phase"], r["epoch"]) for r in found] == [(1, 1), (2, 1), (2, 2), (2, 3)]
+    for one, other in zip(expected, found, strict=True):
+        assert other == pytest.approx(one, rel=1e-3, abs=1e-4)
+    for one, other in zip(whole.weights, resumed.weights, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-4, err_msg=one.path)
+
+
+def test_early_stopping_and_best_weights(tmp_path, phantoms):
+    hopeless = dataclasses.replace(
+        TINY,
+        phases=(Phase(6, 0.0),),  # nothing improves without a learning rate
+        schedule="constant",
+        early_stopping=1,
+        plateau=(0.2, 1),
+        keep="best",
+    )
+    model = run(tmp_path, phantoms, recipe=hopeless)
+    history = Progress.load(tmp_path).history
+    assert len(history) == 2
+    best = tmp_path / "phase0-best.weights.h5"
+    copy = build_network(hopeless)
+    copy.load_weights(best)
+    for one, other in zip(copy.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_from_films_to_weights_and_card(tmp_path, monkeypatch):
+    import train as command
+
+    brief = dataclasses.replace(TINY, phases=(Phase(1, 1e-3),))
+    monkeypatch.setitem(RECIPES, "quick", brief)
+    out = tmp_path / "out"
+    command.main(["--out", str(out), "--phantoms", "40", "--seed", "1"])
+    for name in ("config.json", "metrics.json", "split.csv", "history.csv"):
+        assert (out / name).stat().st_size > 100
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["parity"]["export_difference"] <= 1e-4
+    assert metrics["parity"]["gradcam_relative_difference"] <= 1e-5
+    assert metrics["test"]["fracture"]["phantom"]["auroc"]["n"] > 0
+    assert (out / "figures" / "curves.png").is_file()
+    film = next((out / "phantoms" / "hairline").iterdir())
+    prediction = FractureClassifier.from_pretrained(out).predict(film)
+    assert prediction.model_version == metrics["model_version"]
+    assert metrics["model_version"] in (out / "MODEL_CARD.md").read_text()
+
+    with pytest.raises(ValueError, match="--resume"):
+        command.main(["--out", str(out)])
+    # A finished run, resumed, ends with the same figures.
+    command.main(["--out", str(out), "--phantoms", "40", "--seed", "1", "--resume"])
+    again = json.loads((out / "metrics.json").read_text())
+    assert again["test"] == metrics["test"]
