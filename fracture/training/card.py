@@ -16,6 +16,18 @@ _DISCLAIMER = (
     "**Research software. Not cleared by the FDA, not CE-marked, not a medical device. "
     "Do not use it to diagnose or to treat anybody.**"
 )
+# What is known of the sources that the shipped weights were trained on.
+_SOURCES = {
+    "fracatlas": "FracAtlas (Abedeen et al., Scientific Data 2023, "
+    "[doi](https://doi.org/10.6084/m9.figshare.22363012)), CC BY 4.0. Films over "
+    "1,024 pixels reduced to that; duplicates and contradictory labels removed.",
+    "sr2022": "'bone-fracture-7fylg' (Roboflow), CC BY 4.0. Its `line` is read as "
+    "hairline, `angle` and `messed_up_angle` as displaced.",
+    "bonebreak": "'Bone Break Classification' (Roboflow, Kaggle), CC BY 4.0 by its "
+    "uploader's claim; scraped and noisy, so for training only. Hairline is hairline; "
+    "comminuted, dislocation, oblique and spiral are read as displaced.",
+    "phantom": "synthetic films, drawn by `fracture/training/phantom.py`.",
+}
 
 
 def render_card(metrics: dict, figures: str = "weights/figures") -> str:
@@ -94,6 +106,9 @@ def _introduction(metrics: dict) -> Iterable[str]:
 
 def _data(metrics: dict) -> Iterable[str]:
     yield "## Data\n"
+    for source in metrics["data"]:
+        yield f"- **{source}**: {_SOURCES.get(source, 'brought by whoever trained.')}"
+    yield ""
     yield "| source | split | normal | fractured | hairline | displaced |"
     yield "|---|---|---|---|---|---|"
     for source, splits in metrics["data"].items():
@@ -109,9 +124,8 @@ def _data(metrics: dict) -> Iterable[str]:
         "checksums of every film are in `weights/split.csv`. Sources label at "
         "different grain: *fractured* counts as hairline or displaced, and a source "
         "without normal films never speaks about *normal* (label sets, "
-        "`fracture/training/labels.py`). Where a severity data set has finer classes, "
-        "grouping them into hairline and displaced was done for this project, not by "
-        "the data set.\n"
+        "`fracture/training/labels.py`). Grouping a severity data set's finer classes "
+        "into hairline and displaced was done for this project, not by the data set.\n"
     )
 
 
