@@ -1,14 +1,12 @@
-"""DICOM for `fracture.radiograph`: stored values -> what the standard displays.
+"""DICOM for `fracture.radiograph`: a file's bytes -> its first frame, as displayed.
 
-The order is that of PS3.4 N.2: modality LUT, then VOI LUT or window, then the
-inversion that MONOCHROME1 or the presentation LUT shape asks for. Only the technical
-elements in `_ELEMENTS` are ever parsed, so no patient tag can be kept or logged.
+Only the technical elements in `_ELEMENTS` are ever parsed, so no patient tag can be
+kept or logged.
 """
 
 from __future__ import annotations
 
 import io
-import re
 import struct
 import subprocess
 import sys
@@ -17,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fracture.radiograph import Decoded, Notice, RadiographError, check_size, to_uint8
+from fracture.dicom_display import code_string, display
+from fracture.radiograph import Decoded, Notice, RadiographError, check_size
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -65,7 +64,7 @@ def read_dicom(data: bytes, max_pixels: int, max_bytes: int) -> Decoded:
             or a size. Damage makes pydicom raise anything; the caller explains that.
     """
     dataset = _parse(data, max_bytes)
-    modality = _code_string(dataset, "Modality")
+    modality = code_string(dataset, "Modality")
     if "Modality" in dataset and dataset.Modality and modality not in MODALITIES:
         message = (
             f"The modality is {modality or 'unknown'}; only plain radiographs "
@@ -77,11 +76,11 @@ def read_dicom(data: bytes, max_pixels: int, max_bytes: int) -> Decoded:
         raise RadiographError("no_pixels", message)
     frames = max(1, int(dataset.get("NumberOfFrames") or 1))
     check_size(dataset.Columns, dataset.Rows, max_pixels, frames)
-    photometric = _code_string(dataset, "PhotometricInterpretation")
+    photometric = code_string(dataset, "PhotometricInterpretation")
     notices = _notices(dataset, modality)
     values = _decode(dataset, data, frames)
     if values.ndim == 2 and photometric in ("MONOCHROME1", "MONOCHROME2"):
-        values = _display(values, dataset, notices)
+        values = display(values, dataset, notices)
     elif values.ndim == 2:
         message = f"{photometric or 'Unknown'} pixels are not read; export grey ones."
         raise RadiographError("unsupported_pixels", message)
@@ -91,7 +90,7 @@ def read_dicom(data: bytes, max_pixels: int, max_bytes: int) -> Decoded:
         "frames": frames,
         "photometric": photometric,
         "modality": modality,
-        "body_part": _code_string(dataset, "BodyPartExamined"),
+        "body_part": code_string(dataset, "BodyPartExamined"),
     }
     return values, notices, {name: fact for name, fact in facts.items() if fact != ""}
 
@@ -146,21 +145,15 @@ def _check_inflated(data: bytes, max_bytes: int) -> None:
             raise RadiographError("too_many_bytes", message)
 
 
-def _code_string(dataset: Dataset, keyword: str) -> str:
-    """A CS value as PS3.5 6.2 defines it; "" where the file holds anything else."""
-    value = str(dataset.get(keyword, ""))
-    return value if re.fullmatch("[A-Z0-9_ ]{1,16}", value) else ""
-
-
 def _notices(dataset: Dataset, modality: str) -> list[Notice]:
     notices = []
     if not modality:
         message = "The file does not say its modality; make sure it is a radiograph."
         notices.append(Notice("modality_missing", message))
-    if _code_string(dataset, "PresentationIntentType") == "FOR PROCESSING":
+    if code_string(dataset, "PresentationIntentType") == "FOR PROCESSING":
         message = "These are raw detector values; send the FOR PRESENTATION image."
         notices.append(Notice("for_processing", message))
-    if _code_string(dataset, "BurnedInAnnotation") == "YES":
+    if code_string(dataset, "BurnedInAnnotation") == "YES":
         message = "Text is burned into the pixels; see that it names no patient."
         notices.append(Notice("burned_in_annotation", message))
     return notices
@@ -232,89 +225,3 @@ def _codestream_size(frame: bytes) -> tuple[int, int] | None:
         fill = frame[at + 1] == 0xFF
         at += 1 if fill else 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
     return None
-
-
-def _display(stored: np.ndarray, dataset: Dataset, notices: list[Notice]) -> np.ndarray:
-    """Stored values (H, W) -> uint8 (H, W) as the standard shows them, 0 black."""
-    padded = _padding(stored, dataset)
-    values = stored.astype(np.float64)
-    if luts := dataset.get("ModalityLUTSequence"):
-        values, _ = _look_up(values, luts[0], dataset)
-    else:
-        values *= float(dataset.get("RescaleSlope") or 1)
-        values += float(dataset.get("RescaleIntercept") or 0)
-    if luts := dataset.get("VOILUTSequence"):
-        values, high = _look_up(values, luts[0], dataset)
-        limits = (0.0, high)
-    else:
-        values, limits = _window(values, dataset, notices)
-    if limits is None:
-        film = values if padded.all() else values[~padded]
-        limits = (float(film.min()), float(film.max()))
-    low, high = limits
-    inverse = _code_string(dataset, "PresentationLUTShape") == "INVERSE"
-    if inverse or dataset.PhotometricInterpretation == "MONOCHROME1":
-        # Before rounding, so that a film and its inverted twin come out identical.
-        values, low, high = -values, -high, -low
-    pixels = to_uint8(values, low, high)
-    pixels[padded] = 0  # around the film there is nothing, which is black
-    return pixels
-
-
-def _padding(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
-    """Where stored values (H, W) are padding, not film (PS3.3 C.7.5.1.1.2): bool."""
-    first = dataset.get("PixelPaddingValue")
-    if first is None:
-        return np.zeros(stored.shape, bool)
-    last = dataset.get("PixelPaddingRangeLimit")
-    # Some writers declare it unsigned over signed pixels: wrapped, it matches again.
-    ends = np.array([first, first if last is None else last]).astype(stored.dtype)
-    return (stored >= ends.min()) & (stored <= ends.max())
-
-
-def _look_up(
-    values: np.ndarray, lut: Dataset, dataset: Dataset
-) -> tuple[np.ndarray, float]:
-    """Values through a LUT, and the top of its range (PS3.3 C.11.1.1, C.11.2.1.1).
-
-    pydicom's own wraps around where an 8-bit table has over 256 entries.
-    """
-    entries, first, bits = lut.LUTDescriptor
-    entries = entries or 2**16
-    table = lut.LUTData
-    if isinstance(table, bytes):
-        packed = bits == 8 and len(table) < 2 * entries
-        words = "<u2" if dataset.original_encoding[1] else ">u2"
-        table = np.frombuffer(table, np.uint8 if packed else words)
-    table = np.ravel(table)[:entries].astype(np.float64)
-    index = np.clip(np.rint(values) - first, 0, len(table) - 1).astype(np.intp)
-    # The declared depth is often 16 where 12 bits are used, which would show dark.
-    top = 2 ** int(table.max()).bit_length() - 1
-    return table[index], float(top)
-
-
-def _window(
-    values: np.ndarray, dataset: Dataset, notices: list[Notice]
-) -> tuple[np.ndarray, tuple[float, float] | None]:
-    """The first window's values shown as black and as white (PS3.3 C.11.2.1.2)."""
-    center, width = (_number(dataset, name) for name in ("WindowCenter", "WindowWidth"))
-    function = _code_string(dataset, "VOILUTFunction")
-    if np.isnan(center) and np.isnan(width):
-        return values, None
-    if np.isfinite(center) and np.isfinite(width):
-        # C.11.2.1.3.1, C.11.2.1.3.2 and C.11.2.1.2.1; the tanh cannot overflow.
-        if function == "SIGMOID" and width > 0:
-            return np.tanh(2 * (values - center) / width), (-1.0, 1.0)
-        if function == "LINEAR_EXACT" and width > 0:
-            return values, (center - width / 2, center + width / 2)
-        if function not in ("SIGMOID", "LINEAR_EXACT") and width >= 1:
-            return values, (center - width / 2, center + width / 2 - 1)
-    message = "The display window is not valid; the whole range of values is shown."
-    notices.append(Notice("invalid_window", message))
-    return values, None
-
-
-def _number(dataset: Dataset, keyword: str) -> float:
-    """The first of a DS element's values, NaN without any."""
-    values = np.ravel(np.asarray(dataset.get(keyword), dtype=np.float64))
-    return float(values[0]) if values.size else np.nan
