@@ -39,6 +39,7 @@ from fracture.training.datasets import (
 )
 from fracture.training.evaluation import evaluate, predict_films
 from fracture.training.export import export_weights
+from fracture.training.faithfulness import deletion, weight_randomisation
 from fracture.training.figures import plot_curves
 from fracture.training.films import FilmSequence, read_films
 from fracture.training.fit import Progress, train, write_history
@@ -185,6 +186,10 @@ def main(argv: list[str] | None = None) -> None:
             [examples[i].group or examples[i].name for i in chosen],
             predict_films(classifier, [films[i] for i in chosen], split),
         )
+    test = make_sequence("test", recipe.image_size)
+    broken = test.sets[:, 0, 0] == 0
+    groups = np.array([examples[i].group or examples[i].name for i in members("test")])
+    explained = (test.squares[broken, ..., None], groups[broken])
     metrics = {
         "model_version": classifier.config.model_version,
         "command": shlex.join(["python", "train.py", *(argv or sys.argv[1:])]),
@@ -199,6 +204,10 @@ def main(argv: list[str] | None = None) -> None:
             "gradcam_relative_difference": gradcam_difference(network, probe),
         },
         **reports,
+        "explanation": {
+            "randomisation": weight_randomisation(network, *explained),
+            "deletion": deletion(classifier, *explained),
+        },
     }
     text = json.dumps(metrics, indent=2) + "\n"
     (out / "metrics.json").write_text(text, encoding="utf-8")

@@ -209,17 +209,24 @@ class FractureClassifier:
         """Classifies films one batch at a time, so that many need little memory."""
         for start in range(0, len(sources), _BATCH):
             films = [read_radiograph(s) for s in sources[start : start + _BATCH]]
-            probabilities, heatmaps = self._run(films)
+            squares = [
+                Letterbox(*film.pixels.shape, self.config.image_size).apply(film.pixels)
+                for film in films
+            ]
+            probabilities, heatmaps = self.run_squares(np.stack(squares)[..., None])
             for film, p, grid in zip(films, probabilities, heatmaps, strict=True):
                 yield self._prediction(film, p, grid)
 
-    def _run(self, films: Sequence[Radiograph]) -> tuple[np.ndarray, np.ndarray]:
-        size = self.config.image_size
-        squares = [
-            Letterbox(*film.pixels.shape, size).apply(film.pixels) for film in films
-        ]
-        batch = np.stack(squares)[..., None]
-        return self.session.run(("probabilities", "heatmaps"), {"film": batch})
+    def run_squares(self, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Runs the network alone, on films that are letterboxed already.
+
+        Args:
+            squares: uint8 `(n, size, size, 1)`.
+
+        Returns:
+            float32 probabilities `(n, 3)` and heatmaps `(n, rows, columns, 4)`.
+        """
+        return tuple(self.session.run(("probabilities", "heatmaps"), {"film": squares}))
 
     def _prediction(
         self, film: Radiograph, probabilities: np.ndarray, heatmaps: np.ndarray

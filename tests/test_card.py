@@ -56,6 +56,17 @@ def metrics():
             "rule_in": {"threshold": 0.666},
         },
         "parity": {"export_difference": 2e-6, "gradcam_relative_difference": 3e-7},
+        "explanation": {
+            "randomisation": {
+                "head": figure(0.0511, -0.1, 0.2),
+                "last_block": figure(0.0221, -0.1, 0.1),
+            },
+            "deletion": {
+                "by_heatmap": figure(1.5, 1.1, 1.9),
+                "by_chance": figure(0.25, 0.1, 0.4),
+                "difference": figure(1.25, 0.8, 1.6),
+            },
+        },
         "validation": report,
         "test": copy.deepcopy(report),
     }
@@ -75,6 +86,8 @@ def test_every_figure_is_there(metrics):
         "not a medical device",
         "0.035",
         "0.061",
+        "0.051 (-0.100 to 0.200)",
+        "1.250 (0.800 to 1.600)",
     ):
         assert text in card
     assert render_card(metrics) == card

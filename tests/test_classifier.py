@@ -83,7 +83,7 @@ def test_a_bad_film_has_its_code(classifier):
 def test_operating_points(classifier, film, monkeypatch, fracture, finding, severity):
     probabilities = np.array([[1 - fracture, 0.4 * fracture, 0.6 * fracture]])
     maps = np.zeros((1, 3, 3, 4), np.float32)
-    monkeypatch.setattr(classifier, "_run", lambda films: (probabilities, maps))
+    monkeypatch.setattr(classifier, "run_squares", lambda _: (probabilities, maps))
     prediction = classifier.predict(film)
     assert (prediction.finding, prediction.severity) == (finding, severity)
     assert (severity or "") in prediction.summary

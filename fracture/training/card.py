@@ -187,6 +187,18 @@ def _explanation(metrics: dict) -> Iterable[str]:
             f"{figures['area_chance']:.3f} (area chance), the centre of the film with "
             f"{figures['centre_guess']:.3f}.\n"
         )
+    checks = metrics["explanation"]
+    randomised, deleted = checks["randomisation"], checks["deletion"]
+    yield (
+        "Does the map depend on the weights? With shuffled weights its rank "
+        f"correlation with itself is {_interval(randomised['head'])} (head) and "
+        f"{_interval(randomised['last_block'])} (last block). Does the score depend "
+        "on what the map shows? Blurring its strongest cells away lowers the fracture "
+        f"log-odds by {_interval(deleted['by_heatmap'])} on average, random cells by "
+        f"{_interval(deleted['by_chance'])}; the difference is "
+        f"{_interval(deleted['difference'])}, on {deleted['difference']['n']} "
+        "fractured test films.\n"
+    )
     yield (
         "The map shows regions that influenced the score. Its cells are 32 pixels of "
         "the network's square: it cannot outline a fracture, may miss one of several, "

@@ -125,14 +125,14 @@ def export_weights(
 
 def measure_parity(folder: str | Path, model: keras.Model, probe: np.ndarray) -> float:
     """Largest absolute difference between the exported model and a Keras one."""
-    session = FractureClassifier.from_pretrained(folder).session
+    classifier = FractureClassifier.from_pretrained(folder)
     largest = 0.0
     for film in probe[:, None]:
         expected = model(film, training=False)
-        for name in ("probabilities", "heatmaps"):
-            (found,) = session.run((name,), {"film": film})
+        found = classifier.run_squares(film)
+        for name, values in zip(("probabilities", "heatmaps"), found, strict=True):
             reference = keras.ops.convert_to_numpy(expected[name])
-            largest = max(largest, float(np.abs(found - reference).max()))
+            largest = max(largest, float(np.abs(values - reference).max()))
     return largest
 
 

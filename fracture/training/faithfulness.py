@@ -1,0 +1,139 @@
+"""Does the heatmap depend on the weights, and does the score depend on the heatmap?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from PIL import Image, ImageFilter
+from scipy.stats import spearmanr
+
+from fracture.classes import MAPS
+from fracture.classifier import FractureClassifier
+from fracture.training.evaluation import bootstrap
+
+# Layers whose weights are shuffled, by the beginning of their names.
+_RANDOMISED = {"head": ("head",), "last_block": ("block_16", "Conv_1")}
+_DELETED = 16  # cells of the map, the strongest first
+_RANDOM_ORDERS = 3
+
+
+def weight_randomisation(
+    network: keras.Model, squares: np.ndarray, groups: np.ndarray, seed: int = 0
+) -> dict[str, dict]:
+    """Rank correlation of the fracture map with that of a spoiled network.
+
+    The sanity check of Adebayo et al. (NeurIPS 2018): a map that survives shuffled
+    weights shows the film, not the network.
+
+    Args:
+        network: from `build_network`; left as it was.
+        squares: uint8 `(n, size, size, 1)`.
+        groups: `(n,)`, for the interval.
+
+    Returns:
+        `head` and `last_block`: mean Spearman correlation with its interval.
+    """
+    fracture = MAPS.index("fracture")
+    original = network.predict(squares, verbose=0)["heatmaps"][..., fracture]
+    weights = network.get_weights()
+    figures = {}
+    for name, prefixes in _RANDOMISED.items():
+        rng = np.random.default_rng(seed)
+        for layer in network.layers:
+            if layer.name.startswith(prefixes):
+                spoiled = [
+                    rng.permuted(w.ravel()).reshape(w.shape)
+                    for w in layer.get_weights()
+                ]
+                layer.set_weights(spoiled)
+        spoiled = network.predict(squares, verbose=0)["heatmaps"][..., fracture]
+        network.set_weights(weights)
+        figures[name] = bootstrap(
+            np.mean,
+            groups,
+            np.array(
+                [
+                    _rank_correlation(a, b)
+                    for a, b in zip(original, spoiled, strict=True)
+                ]
+            ),
+        )
+    return figures
+
+
+def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    if one.std() == 0 or other.std() == 0:
+        return 0.0  # a flat map agrees with nothing
+    return float(spearmanr(one.ravel(), other.ravel()).statistic)
+
+
+def deletion(
+    classifier: FractureClassifier,
+    squares: np.ndarray,
+    groups: np.ndarray,
+    seed: int = 0,
+) -> dict[str, dict]:
+    """How far the fracture log-odds fall while cells of the film are blurred away.
+
+    Cells go one by one, the map's strongest first, against random orders over the
+    cells that show anything. A fall is averaged over the deleted cells (the area
+    above the deletion curve, Petsiuk et al., BMVC 2018).
+
+    Args:
+        squares: uint8 `(n, size, size, 1)`, films with a fracture.
+        groups: `(n,)`, for the interval.
+
+    Returns:
+        Mean fall, in log-odds: `by_heatmap`, `by_chance`, and their `difference`.
+    """
+    rng = np.random.default_rng(seed)
+    falls = np.array([_falls(classifier, square, rng) for square in squares])
+    columns = (falls[:, 0], falls[:, 1], falls[:, 0] - falls[:, 1])
+    names = ("by_heatmap", "by_chance", "difference")
+    return {
+        name: bootstrap(np.mean, groups, column)
+        for name, column in zip(names, columns, strict=True)
+    }
+
+
+def _falls(
+    classifier: FractureClassifier, square: np.ndarray, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Mean fall by the heatmap's order and by random orders."""
+    score, grid = _score(classifier, square[None])
+    strength = grid[0, ..., MAPS.index("fracture")]
+    cells, side = strength.size, len(square) // len(strength)
+    blurred = _blur(square, side)
+    seen = square.reshape(len(strength), side, len(strength), side).max((1, 3)).ravel()
+    shown = np.flatnonzero(seen > 0)
+    count = min(_DELETED, len(shown))
+    orders: Sequence[np.ndarray] = [
+        np.argsort(-strength.ravel(), kind="stable")[:count],
+        *(rng.permutation(shown)[:count] for _ in range(_RANDOM_ORDERS)),
+    ]
+    falls = []
+    for order in orders:
+        gone = np.zeros((count, cells), bool)
+        for step, cell in enumerate(order):
+            gone[step:, cell] = True
+        mask = gone.reshape(count, *strength.shape)
+        mask = mask.repeat(side, axis=1).repeat(side, axis=2)[..., None]
+        scores, _ = _score(classifier, np.where(mask, blurred, square))
+        falls.append(float(np.mean(score - scores)))
+    return falls[0], float(np.mean(falls[1:]))
+
+
+def _score(
+    classifier: FractureClassifier, squares: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fracture log-odds `(n,)` and heatmaps of squares."""
+    probabilities, heatmaps = classifier.run_squares(squares)
+    normal = np.clip(probabilities[:, 0].astype(np.float64), 1e-7, 1 - 1e-7)
+    return np.log((1 - normal) / normal), heatmaps
+
+
+def _blur(square: np.ndarray, radius: int) -> np.ndarray:
+    film = Image.fromarray(square[..., 0])
+    return np.asarray(film.filter(ImageFilter.GaussianBlur(radius)))[..., None]

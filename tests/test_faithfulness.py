@@ -1,0 +1,45 @@
+"""The explanation checks tell a faithful map from a decoy."""
+
+import numpy as np
+import pytest
+
+from fracture import FractureClassifier
+from fracture.training.faithfulness import deletion, weight_randomisation
+
+GROUPS = np.arange(6)
+
+
+def test_shuffled_weights_change_the_map_and_are_put_back(network, squares):
+    before = network.get_weights()
+    figures = weight_randomisation(network, squares, GROUPS)
+    assert set(figures) == {"head", "last_block"}
+    for figure in figures.values():
+        assert -1 <= figure["value"] < 0.9 and figure["n"] == 6
+    for old, new in zip(before, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize("honest", [True, False])
+def test_deletion_finds_what_the_score_depends_on(weights, squares, honest):
+    """A made-up model whose score is the light in one corner of the film."""
+
+    class Corner:
+        def run_squares(self, films):
+            light = films[:, :32, :32].mean((1, 2, 3)) / 255
+            probabilities = np.stack([1 - light, light / 2, light / 2], axis=1)
+            strength = np.arange(9.0).reshape(3, 3)
+            grid = strength[::-1, ::-1] if honest else strength
+            maps = np.broadcast_to(grid[..., None], (len(films), 3, 3, 4))
+            return probabilities, maps
+
+    films = np.random.default_rng(0).integers(1, 256, squares.shape).astype(np.uint8)
+    films[:, 32:] //= 4  # blurring the corner darkens it
+    figures = deletion(Corner(), films, GROUPS)
+    assert (figures["difference"]["value"] > 0) == honest
+    low, high = figures["difference"]["ci95"]
+    assert low <= figures["difference"]["value"] <= high
+
+
+def test_deletion_on_a_real_model(weights, squares):
+    figures = deletion(FractureClassifier.from_pretrained(weights), squares, GROUPS)
+    assert all(np.isfinite(figure["value"]) for figure in figures.values())
