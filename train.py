@@ -14,11 +14,9 @@ renders the model card. It checkpoints after every epoch: after a kill, add --re
 from __future__ import annotations
 
 import argparse
-import collections
 import json
 import os
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
@@ -31,26 +29,17 @@ from fracture.classes import MAPS
 from fracture.classifier import FractureClassifier
 from fracture.training.calibration import Calibration, operating_points
 from fracture.training.card import write_card
-from fracture.training.datasets import (
-    DatasetError,
-    load_examples,
-    source_labels,
-    write_phantoms,
-)
+from fracture.training.datasets import DatasetError, source_labels, write_phantoms
 from fracture.training.evaluation import evaluate, predict_films
 from fracture.training.export import export_weights
 from fracture.training.faithfulness import deletion, weight_randomisation
 from fracture.training.figures import plot_curves
-from fracture.training.films import FilmSequence, read_films
+from fracture.training.films import FilmSequence
 from fracture.training.fit import Progress, train, write_history
 from fracture.training.gradcam import gradcam_difference
+from fracture.training.networks import BackboneError
 from fracture.training.recipes import RECIPES
-from fracture.training.splits import (
-    near_duplicate_groups,
-    read_split,
-    split_examples,
-    write_split,
-)
+from fracture.training.table import load_table
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -70,9 +59,10 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--backbone-weights",
+        type=lambda value: None if value == "none" else value,
         default="imagenet",
-        metavar="FILE",
-        help="'none' starts from scratch (default: imagenet, which downloads them)",
+        metavar="FILE|imagenet|none",
+        help="of the backbone; default: imagenet, which downloads them",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true", help="continue a stopped run")
@@ -86,49 +76,29 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_arguments(argv)
     recipe = RECIPES[args.recipe or ("mobilenetv2" if args.data else "quick")]
     out = args.out or Path("runs") / recipe.name
-    checkpoints = out / "checkpoint"
-    if checkpoints.exists() and not args.resume:
-        raise DatasetError(f"{checkpoints} holds a run: add --resume, or delete it")
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    initial = args.backbone_weights if recipe.pretrained else "none"
+    run = {
+        "recipe": recipe.to_dict(),
+        "seed": args.seed,
+        "train_only": sorted(args.train_only),
+    }
+    checkpoints = start_or_resume(out / "checkpoint", run, args.resume)
 
-    # --- films ---
+    # --- films, split by group ---
     data = args.data or write_phantoms(out / "phantoms", args.phantoms, args.seed)
-    examples = load_examples(data)
-    readable = read_films(examples)
-    examples = [examples[i] for i in readable]
-    films = list(readable.values())
-
-    # --- split ---
-    if (checkpoints / "split.csv").is_file():
-        names = read_split(checkpoints / "split.csv")
-        splits = [names[example.name] for example in examples]
-    else:
-        known = all(example.group for example in examples)
-        groups = (
-            [e.group for e in examples]
-            if known
-            else near_duplicate_groups(examples, films)
-        )
-        splits = split_examples(examples, groups, args.seed, args.train_only)
-        write_split(checkpoints / "split.csv", examples, splits)
-
-    def members(split: str) -> list[int]:
-        return [i for i, name in enumerate(splits) if name == split]
-
-    labels_of = source_labels(examples)
+    table = load_table(data, out / "split.csv", args.seed, args.train_only)
+    labels_of = source_labels(table.examples)
 
     def make_sequence(split: str, size: int, augmented: bool = False) -> FilmSequence:
-        chosen = members(split)
+        part = table.of(split)
         repeats = [
             1
-            if examples[i].label == "normal" or examples[i].source in args.train_only
+            if example.label == "normal" or example.source in args.train_only
             else recipe.fracture_repeats
-            for i in chosen
+            for example in part.examples
         ]
         return FilmSequence(
-            [films[i] for i in chosen],
-            [examples[i] for i in chosen],
+            part.films,
+            part.examples,
             size,
             recipe.batch_size,
             recipe.augmentation if augmented else None,
@@ -145,7 +115,7 @@ def main(argv: list[str] | None = None) -> None:
             make_sequence("validation", size),
         ),
         checkpoints,
-        None if initial == "none" else initial,
+        args.backbone_weights if recipe.pretrained else None,
         args.seed,
     )
     history = Progress.load(checkpoints).history
@@ -156,47 +126,42 @@ def main(argv: list[str] | None = None) -> None:
     validation = make_sequence("validation", recipe.image_size)
     outputs = network.predict(validation)
     calibration = Calibration.fit(outputs["logits"], validation.sets)
+    probability = 1 - calibration.probabilities(outputs["logits"])[:, 0]
     can_be_normal = validation.sets[:, 1, 0] == 1
     fractured = validation.sets[:, 0, 0] == 0
-    score = 1 - calibration.probabilities(outputs["logits"])[:, 0]
-    points = operating_points(fractured[can_be_normal], score[can_be_normal])
+    points = operating_points(fractured[can_be_normal], probability[can_be_normal])
     strongest = outputs["heatmaps"][..., MAPS.index("fracture")].max((1, 2))
-    reference = float(np.percentile(strongest[can_be_normal & fractured], 75))
 
-    # --- export ---
-    counts: dict[str, dict[str, dict[str, int]]] = {}
-    for example, split in zip(examples, splits, strict=True):
-        by_label = counts.setdefault(example.source, {}).setdefault(
-            split, collections.Counter()
-        )
-        by_label[example.label] += 1
+    # --- export, proven equal to the network on validation films ---
     probe = validation.squares[:64, ..., None]
     difference = export_weights(
-        out, recipe, network, calibration, points, reference, counts, probe
+        out,
+        recipe,
+        network,
+        calibration,
+        points,
+        heatmap_reference=float(np.percentile(strongest[fractured], 75)),
+        provenance=table.counts(),
+        probe=probe,
     )
-    shutil.copy(checkpoints / "split.csv", out / "split.csv")
 
     # --- evaluation of what was exported ---
     classifier = FractureClassifier.from_pretrained(out)
     reports = {}
     for split in ("validation", "test"):
-        chosen = members(split)
-        reports[split] = evaluate(
-            [examples[i] for i in chosen],
-            [examples[i].group or examples[i].name for i in chosen],
-            predict_films(classifier, [films[i] for i in chosen], split),
-        )
+        part = table.of(split)
+        predictions = predict_films(classifier, part.films, split)
+        reports[split] = evaluate(part.examples, part.groups, predictions)
     test = make_sequence("test", recipe.image_size)
     broken = test.sets[:, 0, 0] == 0
-    groups = np.array([examples[i].group or examples[i].name for i in members("test")])
-    explained = (test.squares[broken, ..., None], groups[broken])
+    explained = (test.squares[broken, ..., None], table.of("test").groups[broken])
     metrics = {
         "model_version": classifier.config.model_version,
         "command": shlex.join(["python", "train.py", *(argv or sys.argv[1:])]),
         "recipe": recipe.to_dict(),
         "parameters": network.count_params(),
         "seed": args.seed,
-        "data": counts,
+        "data": table.counts(),
         "calibration": calibration.to_dict(),
         "operating_points": points,
         "parity": {
@@ -215,8 +180,22 @@ def main(argv: list[str] | None = None) -> None:
     print(f"weights, metrics and figures are in {out}")
 
 
+def start_or_resume(checkpoints: Path, run: dict, resume: bool) -> Path:
+    """Makes the checkpoint folder, or makes sure that the one there is of this run."""
+    settings = checkpoints / "run.json"
+    run = json.loads(json.dumps(run))  # as it comes back from a file
+    if settings.is_file():
+        if not resume:
+            raise DatasetError(f"{checkpoints} holds a run: add --resume, or delete it")
+        if json.loads(settings.read_text(encoding="utf-8")) != run:
+            raise DatasetError(f"{checkpoints} is of another recipe, seed or sources")
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps(run), encoding="utf-8")
+    return checkpoints
+
+
 if __name__ == "__main__":
     try:
         main()
-    except DatasetError as error:
+    except (BackboneError, DatasetError) as error:
         sys.exit(f"train.py: {error}")

@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 
 from fracture import FractureClassifier
-from fracture.training.datasets import load_examples, write_phantoms
-from fracture.training.films import FilmSequence, read_films
+from fracture.training.datasets import write_phantoms
+from fracture.training.films import FilmSequence
 from fracture.training.fit import Progress, train
-from fracture.training.networks import build_network, set_trainable
+from fracture.training.networks import (
+    BackboneError,
+    build_network,
+    set_trainable,
+)
 from fracture.training.recipes import RECIPES, Phase, Recipe
+from fracture.training.table import load_table
 
 TINY = dataclasses.replace(
     RECIPES["quick"],
@@ -65,9 +70,9 @@ def test_scaling_is_inside_the_network():
 
 @pytest.fixture(scope="module")
 def phantoms(tmp_path_factory):
-    manifest = write_phantoms(tmp_path_factory.mktemp("films"), 24)
-    examples = load_examples(manifest)
-    return examples, list(read_films(examples).values())
+    folder = tmp_path_factory.mktemp("films")
+    table = load_table(write_phantoms(folder, 24), folder / "split.csv", 0, ())
+    return table.examples, table.films
 
 
 class KilledSequence(FilmSequence):
@@ -148,8 +153,15 @@ def test_from_films_to_weights_and_card(tmp_path, monkeypatch):
     assert metrics["model_version"] in (out / "MODEL_CARD.md").read_text()
 
     with pytest.raises(ValueError, match="--resume"):
-        command.main(["--out", str(out)])
+        command.main(["--out", str(out), "--seed", "1"])
+    with pytest.raises(ValueError, match="another recipe, seed"):
+        command.main(["--out", str(out), "--seed", "2", "--resume"])
     # A finished run, resumed, ends with the same figures.
     command.main(["--out", str(out), "--phantoms", "40", "--seed", "1", "--resume"])
     again = json.loads((out / "metrics.json").read_text())
     assert again["test"] == metrics["test"]
+
+
+def test_missing_backbone_weights_say_what_to_do():
+    with pytest.raises(BackboneError, match="start from 'none'"):
+        build_network(TINY, backbone_weights="missing.weights.h5")

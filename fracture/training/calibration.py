@@ -14,6 +14,8 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, logsumexp
 from sklearn.metrics import roc_curve
 
+from fracture.training.datasets import DatasetError
+
 RULE_OUT_SENSITIVITY = 0.95
 RULE_IN_SPECIFICITY = 0.95
 
@@ -86,7 +88,12 @@ def operating_points(fractured: np.ndarray, probability: np.ndarray) -> dict[str
 
     Returns:
         name -> threshold, and the sensitivity and specificity there.
+
+    Raises:
+        DatasetError: not both kinds of films.
     """
+    if len(set(fractured.tolist())) < 2:
+        raise DatasetError("thresholds need normal and fractured validation films")
     false_positive, sensitivity, thresholds = roc_curve(
         fractured, probability, drop_intermediate=False
     )

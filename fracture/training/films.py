@@ -8,36 +8,13 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from fracture.letterbox import Letterbox
-from fracture.radiograph import RadiographError, read_radiograph
-from fracture.training.datasets import DatasetError, Example, source_labels
+from fracture.training.datasets import Example, source_labels
 from fracture.training.labels import label_sets
 from fracture.training.recipes import Augmentation
 
 _CELL = 32  # pixels of the square per cell of the map: MobileNetV2's stride
-
-
-def read_films(examples: Sequence[Example]) -> dict[int, np.ndarray]:
-    """Reads every film through `read_radiograph`.
-
-    Returns:
-        Index -> uint8 `(height, width)`. A film that cannot be read is left out and
-        named with its reason.
-
-    Raises:
-        DatasetError: none can be read.
-    """
-    films = {}
-    for index, example in enumerate(tqdm(examples, desc="reading films", unit="film")):
-        try:
-            films[index] = read_radiograph(example.path).pixels
-        except RadiographError as error:
-            tqdm.write(f"left out {example.name}: {error} [{error.code}]")
-    if not films:
-        raise DatasetError("none of the films can be read")
-    return films
 
 
 class FilmSequence(keras.utils.PyDataset):

@@ -7,13 +7,15 @@ import keras
 from fracture.training.gradcam import ExplainedHead
 from fracture.training.recipes import Recipe
 
-BackboneWeights = str | None
+
+class BackboneError(RuntimeError):
+    """The backbone's initial weights cannot be had; the message says what to do."""
 
 
 def build_network(
     recipe: Recipe,
     image_size: int | None = None,
-    backbone_weights: BackboneWeights = None,
+    backbone_weights: str | None = None,
 ) -> keras.Model:
     """Builds the network of a recipe.
 
@@ -27,6 +29,9 @@ def build_network(
         A functional model: uint8 `(n, size, size, 1)`, grey 0..255, to a dict of
         `logits`, `heatmaps` and `evidence` (see `ExplainedHead`). Named layers:
         `film`, `scale`, `rgb`, the backbone's own, `features`, `head`.
+
+    Raises:
+        BackboneError: the initial weights cannot be downloaded or read.
     """
     size = image_size or recipe.image_size
     low, high = recipe.value_range
@@ -43,17 +48,11 @@ def build_network(
         input_tensor=rgb([grey, grey, grey]),
         alpha=recipe.alpha,
         include_top=False,
-        weights="imagenet" if backbone_weights == "imagenet" else None,
+        weights=None,
     )
-    if backbone_weights not in (None, "imagenet"):
-        # Backbone files hold the layers of the stand-alone backbone, without `scale`.
-        bare = keras.applications.MobileNetV2(
-            input_shape=(size, size, 3),
-            alpha=recipe.alpha,
-            include_top=False,
-            weights=None,
-        )
-        bare.load_weights(backbone_weights)
+    if backbone_weights is not None:
+        # The files hold the stand-alone backbone, which has no layers before it.
+        bare = _pretrained(recipe.alpha, backbone_weights)
         for layer in bare.layers[1:]:
             backbone.get_layer(layer.name).set_weights(layer.get_weights())
     if recipe.train_batch_norm:
@@ -62,6 +61,26 @@ def build_network(
                 layer.momentum = 0.9  # the backbone's 0.999 needs thousands of steps
     features = keras.layers.Identity(name="features")(backbone.output)
     return keras.Model(film, head(features), name=recipe.name.replace("-", "_"))
+
+
+def _pretrained(alpha: float, weights: str) -> keras.Model:
+    """The stand-alone backbone with weights downloaded or read from a file."""
+    try:
+        backbone = keras.applications.MobileNetV2(
+            input_shape=(224, 224, 3),
+            alpha=alpha,
+            include_top=False,
+            weights="imagenet" if weights == "imagenet" else None,
+        )
+        if weights != "imagenet":
+            backbone.load_weights(weights)
+    except Exception as error:  # keras raises whatever its downloader or h5py raise
+        message = (
+            f"cannot start from the backbone weights {weights!r} ({error}); name a "
+            ".weights.h5 file of MobileNetV2 of this width, or start from 'none'"
+        )
+        raise BackboneError(message) from error
+    return backbone
 
 
 def set_trainable(

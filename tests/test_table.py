@@ -1,0 +1,57 @@
+"""Films that were read, grouped and split."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fracture.training.datasets import DatasetError
+from fracture.training.phantom import draw_phantom
+from fracture.training.table import load_table
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Class folders with 40 films, one of them twice and one of them broken."""
+    for label in ("normal", "displaced"):
+        (tmp_path / label).mkdir()
+        for seed in range(20):
+            film = Image.fromarray(draw_phantom(label, seed, (227, 187)).pixels)
+            film.save(tmp_path / label / f"{seed}.png")
+    copy = Image.open(tmp_path / "normal" / "3.png")
+    copy.save(tmp_path / "normal" / "copy.jpg", quality=60)
+    (tmp_path / "normal" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    return tmp_path
+
+
+def test_reads_groups_and_splits(folder, capsys):
+    table = load_table(folder, folder / "split.csv", 0, ())
+    assert len(table.examples) == len(table.films) == len(table.splits) == 41
+    assert "left out normal/broken.png" in capsys.readouterr().out
+    rows = {
+        e.name: (e.group, s) for e, s in zip(table.examples, table.splits, strict=True)
+    }
+    assert rows["normal/copy.jpg"] == rows["normal/3.png"]
+    parts = [table.of(name) for name in ("train", "validation", "test")]
+    assert sum(len(part.examples) for part in parts) == 41
+    groups = [set(part.groups) for part in parts]
+    assert not (groups[0] & groups[1] | groups[1] & groups[2] | groups[0] & groups[2])
+    counts = table.counts()[folder.name]
+    assert sum(sum(by_label.values()) for by_label in counts.values()) == 41
+
+
+def test_a_written_split_is_kept(folder):
+    first = load_table(folder, folder / "split.csv", 0, ())
+    again = load_table(folder, folder / "split.csv", 99, ())
+    assert again.splits == first.splits
+    for one, other in zip(first.films, again.films, strict=True):
+        np.testing.assert_array_equal(one, other)
+    Image.fromarray(draw_phantom("normal", 77).pixels).save(folder / "normal/new.png")
+    with pytest.raises(DatasetError, match=r"lacks normal/new\.png"):
+        load_table(folder, folder / "split.csv", 0, ())
+
+
+def test_nothing_readable(tmp_path):
+    (tmp_path / "normal").mkdir()
+    (tmp_path / "normal" / "a.png").write_bytes(b"")
+    with pytest.raises(DatasetError, match="none of the films"):
+        load_table(tmp_path, tmp_path / "split.csv", 0, ())
