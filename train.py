@@ -152,12 +152,13 @@ def main(argv: list[str] | None = None) -> None:
         part = table.of(split)
         predictions = predict_films(classifier, part.films, split)
         reports[split] = evaluate(part.examples, part.groups, predictions)
+    arguments = [a for a in argv or sys.argv[1:] if a != "--resume"]
     test = make_sequence("test", recipe.image_size)
     broken = test.sets[:, 0, 0] == 0
     explained = (test.squares[broken, ..., None], table.of("test").groups[broken])
     metrics = {
         "model_version": classifier.config.model_version,
-        "command": shlex.join(["python", "train.py", *(argv or sys.argv[1:])]),
+        "command": shlex.join(["python", "train.py", *arguments]),
         "recipe": recipe.to_dict(),
         "parameters": network.count_params(),
         "seed": args.seed,

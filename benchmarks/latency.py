@@ -68,7 +68,7 @@ def main() -> None:
             score = logits[:, best]
         weights = tf.reduce_mean(tape.gradient(score, features), axis=(1, 2))
         grid = tf.nn.relu(tf.einsum("nhwk,nk->nhw", features, weights))
-        return letterbox.to_film(grid.numpy())
+        return letterbox.to_film(grid.numpy(), *classifier.config.heatmap_grid)
 
     print(f"one {args.side} x {args.side} JPEG, network at {recipe.image_size} px, ms")
     print(f"{'':10}{'median':>8}{'95 %':>8}")

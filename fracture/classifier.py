@@ -85,7 +85,7 @@ class Prediction:
     @functools.cached_property
     def _maps(self) -> np.ndarray:
         letterbox = Letterbox(*self.film.pixels.shape, self.config.image_size)
-        return letterbox.to_film(self.grids)
+        return letterbox.to_film(self.grids, *self.config.heatmap_grid)
 
     def overlay(self, target: str = "fracture", opacity: float = 0.6) -> Image.Image:
         """The film with a heatmap in colour, RGB, at the film's size.

@@ -57,23 +57,30 @@ class Letterbox:
         left, top, width, height = self.inner
         return boxes * (width, height, width, height) + (left, top, left, top)
 
-    def to_film(self, grid: np.ndarray) -> np.ndarray:
+    def to_film(self, grid: np.ndarray, first: float, step: float) -> np.ndarray:
         """Interpolates maps over the square back onto the film's own pixels.
 
+        Quadratic B-splines: smooth, never above the strongest cell, and a maximum that
+        two cells share lies between them, which a bilinear one never does.
+
         Args:
-            grid: float `(maps, rows, columns)`, cells tiling the square.
+            grid: float `(maps, rows, columns)`.
+            first: centre of the first cell, in pixels of the square, both directions.
+            step: pixels from cell to cell.
 
         Returns:
-            float32 `(maps, height, width)`, bilinear between cell centres.
+            float32 `(maps, height, width)`.
         """
         left, top, width, height = self.inner
-        rows = self._weights(self.height, top, height, grid.shape[1])
-        columns = self._weights(self.width, left, width, grid.shape[2])
-        return np.matmul(rows @ grid.astype(np.float32), columns.T)
 
-    def _weights(self, pixels: int, offset: int, inner: int, cells: int) -> np.ndarray:
-        """Bilinear weights `(pixels, cells)` of one axis."""
-        position = (np.arange(pixels) + 0.5) * inner / pixels + offset
-        position = np.clip(position * cells / self.size - 0.5, 0, cells - 1)
-        distance = np.abs(position[:, None] - np.arange(cells))
-        return np.clip(1 - distance, 0, None).astype(np.float32)
+        def weights(pixels: int, offset: int, inner: int, cells: int) -> np.ndarray:
+            position = (np.arange(pixels) + 0.5) * inner / pixels + offset
+            position = np.clip((position - first) / step, -0.5, cells - 0.5)
+            distance = np.abs(position[:, None] - np.arange(cells))
+            near, far = 0.75 - distance**2, np.clip(1.5 - distance, 0, 1) ** 2 / 2
+            spline = np.where(distance < 0.5, near, far)
+            return (spline / spline.sum(1, keepdims=True)).astype(np.float32)
+
+        rows = weights(self.height, top, height, grid.shape[1])
+        columns = weights(self.width, left, width, grid.shape[2])
+        return np.matmul(rows @ grid.astype(np.float32), columns.T)

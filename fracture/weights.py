@@ -70,7 +70,7 @@ class WeightsConfig:
         try:
             declared = (tuple(self.values["classes"]), tuple(self.values["maps"]))
             expected_hash = self.values["files"][MODEL_FILE]
-            float(self.heatmap_reference)
+            float(self.heatmap_reference), self.heatmap_grid
             points = self.operating_points
             ordered = 0 <= points["rule_out"] <= points["rule_in"]
             self.inputs(), self.outputs()
@@ -99,6 +99,12 @@ class WeightsConfig:
     def heatmap_reference(self) -> float:
         """Map strength of clear evidence, log-odds per cell."""
         return self.values["heatmap_reference"]
+
+    @property
+    def heatmap_grid(self) -> tuple[float, float]:
+        """Centre of a map's first cell, and cell to cell; pixels of the square."""
+        grid = self.values["heatmap_grid"]
+        return float(grid["first"]), float(grid["step"])
 
     @functools.cached_property
     def operating_points(self) -> dict[str, float]:

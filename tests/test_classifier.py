@@ -100,7 +100,7 @@ def test_json(classifier, film):
 
 
 def with_map(prediction: Prediction, rows: slice, columns: slice, value: float):
-    grids = np.zeros((4, 12, 12), np.float32)
+    grids = np.zeros((4, 7, 7), np.float32)
     grids[:, rows, columns] = value
     return Prediction(
         prediction.film,
@@ -116,10 +116,10 @@ def with_map(prediction: Prediction, rows: slice, columns: slice, value: float):
 @pytest.mark.parametrize(
     ("rows", "columns", "words"),
     [
-        (slice(0, 3), slice(0, 4), "upper left"),
-        (slice(5, 7), slice(5, 7), "The centre of"),
-        (slice(9, 12), slice(5, 7), "lower centre"),
-        (slice(5, 7), slice(8, 12), "middle right"),
+        (slice(0, 2), slice(0, 2), "upper left"),
+        (slice(3, 4), slice(3, 4), "The centre of"),
+        (slice(6, 7), slice(3, 4), "lower centre"),
+        (slice(3, 4), slice(6, 7), "middle right"),
     ],
 )
 def test_location_in_words(classifier, film, rows, columns, words):
@@ -133,7 +133,7 @@ def test_faint_maps_point_nowhere(classifier, film):
 
 
 def test_overlay_colours_only_the_evidence(classifier, film):
-    prediction = with_map(classifier.predict(film), slice(0, 2), slice(0, 12), 0.2)
+    prediction = with_map(classifier.predict(film), slice(0, 2), slice(0, 7), 0.2)
     overlay = np.asarray(prediction.overlay())
     assert overlay.shape == (*film.shape, 3)
     height = film.shape[0]

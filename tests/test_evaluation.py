@@ -83,7 +83,7 @@ def perfect(weights, monkeypatch):
         ("severity", "hairline", (0.2, 0.7, 0.1), "fracture_suspected", ()),
         ("severity", "displaced", (0.2, 0.1, 0.7), "fracture_suspected", ()),
     ] * 8
-    grids = np.zeros((4, 6, 6), np.float32)
+    grids = np.zeros((4, 7, 7), np.float32)
     grids[:, 0, 1] = 1  # in the upper left
     examples, predictions = [], []
     for index, (source, label, p, finding, boxes) in enumerate(rows):

@@ -1,10 +1,13 @@
 """The explanation checks tell a faithful map from a decoy."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from fracture import FractureClassifier
 from fracture.training.faithfulness import deletion, weight_randomisation
+from fracture.weights import WeightsConfig
 
 GROUPS = np.arange(6)
 
@@ -24,6 +27,8 @@ def test_deletion_finds_what_the_score_depends_on(weights, squares, honest):
     """A made-up model whose score is the light in one corner of the film."""
 
     class Corner:
+        config = WeightsConfig(Path(), {"heatmap_grid": {"first": 16, "step": 32}})
+
         def run_squares(self, films):
             light = films[:, :32, :32].mean((1, 2, 3)) / 255
             probabilities = np.stack([1 - light, light / 2, light / 2], axis=1)

@@ -55,3 +55,19 @@ def test_parity_check_can_fail(weights, network, squares):
 
     other = serving_model(network, Calibration(temperature=1.0))
     assert measure_parity(weights, other, squares) > TOLERANCE
+
+
+def test_stride_16_refines_the_map_of_stride_32(recipe, network, squares):
+    """Every second cell is a cell of the network that was trained."""
+    import keras
+
+    from fracture.training.networks import build_network
+
+    coarse = build_network(recipe, output_stride=32)
+    coarse.set_weights(network.get_weights())
+    features = [
+        np.asarray(keras.Model(m.input, m.get_layer("features").output)(squares))
+        for m in (coarse, network)
+    ]
+    assert features[0].shape[1:3] == (3, 3) and features[1].shape[1:3] == (7, 7)
+    np.testing.assert_allclose(features[1][:, 1::2, 1::2], features[0], atol=1e-4)

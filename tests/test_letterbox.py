@@ -23,7 +23,8 @@ def test_keeps_aspect_and_pads_with_black(shape):
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("place", [(0.2, 0.3), (0.5, 0.5), (0.9, 0.7)], ids=str)
-def test_a_point_comes_back_to_where_it_was(shape, place):
+@pytest.mark.parametrize("first", [0.0, 4.0], ids=["on corners", "on centres"])
+def test_a_point_comes_back_to_where_it_was(shape, place, first):
     """Film -> square -> cells -> film moves a bright spot by less than a cell."""
     height, width = shape
     y, x = int(place[0] * height), int(place[1] * width)
@@ -31,16 +32,18 @@ def test_a_point_comes_back_to_where_it_was(shape, place):
     ((x0, y0, _, _),) = letterbox.to_square(
         np.array([[(x + 0.5) / width, (y + 0.5) / height, 1, 1]])
     )
-    grid = np.zeros((1, 12, 12), np.float32)
-    grid[0, int(y0 // 8), int(x0 // 8)] = 1
-    (heatmap,) = letterbox.to_film(grid)
+    cells = 12 if first else 13
+    grid = np.zeros((1, cells, cells), np.float32)
+    grid[0, round((y0 - first) / 8), round((x0 - first) / 8)] = 1
+    (heatmap,) = letterbox.to_film(grid, first, 8.0)
     found_y, found_x = np.unravel_index(np.argmax(heatmap), shape)
     cell = 8 * max(shape) / 96
     assert abs(found_y - y) <= cell and abs(found_x - x) <= cell
 
 
 def test_a_constant_map_stays_constant():
-    heatmap = Letterbox(454, 373, 96).to_film(np.full((2, 3, 3), 0.7, np.float32))
+    grid = np.full((2, 3, 3), 0.7, np.float32)
+    heatmap = Letterbox(454, 373, 96).to_film(grid, 16, 32)
     assert heatmap.shape == (2, 454, 373) and heatmap.dtype == np.float32
     np.testing.assert_allclose(heatmap, 0.7, rtol=1e-6)
 

@@ -200,9 +200,10 @@ def _explanation(metrics: dict) -> Iterable[str]:
         "fractured test films.\n"
     )
     yield (
-        "The map shows regions that influenced the score. Its cells are 32 pixels of "
-        "the network's square: it cannot outline a fracture, may miss one of several, "
-        "and says nothing where the score is wrong.\n"
+        "The map shows regions that influenced the score. Its cells lie "
+        f"{metrics['recipe']['output_stride']} pixels of the network's square apart: "
+        "it cannot outline a fracture, may miss one of several, and says nothing where "
+        "the score is wrong.\n"
     )
 
 

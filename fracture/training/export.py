@@ -14,7 +14,7 @@ from fracture import __version__
 from fracture.classes import CLASSES, MAPS
 from fracture.classifier import FractureClassifier
 from fracture.training.calibration import Calibration
-from fracture.training.networks import build_network
+from fracture.training.networks import build_network, map_grid
 from fracture.training.recipes import Recipe
 from fracture.weights import CONFIG_FILE, FORMAT, MODEL_FILE, sha256
 
@@ -106,6 +106,7 @@ def export_weights(
         },
         "calibration": calibration.to_dict(),
         "operating_points": operating_points,
+        "heatmap_grid": map_grid(recipe.output_stride),
         "heatmap_reference": heatmap_reference,
         "recipe": recipe.to_dict(),
         "data": provenance,

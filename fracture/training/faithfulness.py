@@ -15,7 +15,8 @@ from fracture.training.evaluation import bootstrap
 
 # Layers whose weights are shuffled, by the beginning of their names.
 _RANDOMISED = {"head": ("head",), "last_block": ("block_16", "Conv_1")}
-_DELETED = 16  # cells of the map, the strongest first
+_DELETED = 1 / 9  # share of the map's cells, the strongest first
+_STEPS = 8
 _RANDOM_ORDERS = 3
 
 
@@ -77,9 +78,9 @@ def deletion(
 ) -> dict[str, dict]:
     """How far the fracture log-odds fall while cells of the film are blurred away.
 
-    Cells go one by one, the map's strongest first, against random orders over the
-    cells that show anything. A fall is averaged over the deleted cells (the area
-    above the deletion curve, Petsiuk et al., BMVC 2018).
+    A ninth of the cells goes in eight steps, the map's strongest first, against random
+    orders over the cells that show anything. A fall is averaged over the steps (the
+    area above the deletion curve, Petsiuk et al., BMVC 2018).
 
     Args:
         squares: uint8 `(n, size, size, 1)`, films with a fracture.
@@ -104,23 +105,22 @@ def _falls(
     """Mean fall by the heatmap's order and by random orders."""
     score, grid = _score(classifier, square[None])
     strength = grid[0, ..., MAPS.index("fracture")]
-    cells, side = strength.size, len(square) // len(strength)
-    blurred = _blur(square, side)
-    seen = square.reshape(len(strength), side, len(strength), side).max((1, 3)).ravel()
-    shown = np.flatnonzero(seen > 0)
-    count = min(_DELETED, len(shown))
+    first, step = classifier.config.heatmap_grid
+    nearest = np.rint((np.arange(len(square)) + 0.5 - first) / step).astype(int)
+    nearest = nearest.clip(0, len(strength) - 1)
+    cell_of = nearest[:, None] * len(strength) + nearest  # of each pixel
+    shown = np.unique(cell_of[square[..., 0] > 0])
+    blurred = _blur(square, 2 * step)
+    count = min(round(_DELETED * strength.size), len(shown))
     orders: Sequence[np.ndarray] = [
         np.argsort(-strength.ravel(), kind="stable")[:count],
         *(rng.permutation(shown)[:count] for _ in range(_RANDOM_ORDERS)),
     ]
     falls = []
     for order in orders:
-        gone = np.zeros((count, cells), bool)
-        for step, cell in enumerate(order):
-            gone[step:, cell] = True
-        mask = gone.reshape(count, *strength.shape)
-        mask = mask.repeat(side, axis=1).repeat(side, axis=2)[..., None]
-        scores, _ = _score(classifier, np.where(mask, blurred, square))
+        ends = np.linspace(0, count, _STEPS + 1).round().astype(int)[1:]
+        masks = np.stack([np.isin(cell_of, order[:end]) for end in ends])
+        scores, _ = _score(classifier, np.where(masks[..., None], blurred, square))
         falls.append(float(np.mean(score - scores)))
     return falls[0], float(np.mean(falls[1:]))
 
@@ -134,6 +134,6 @@ def _score(
     return np.log((1 - normal) / normal), heatmaps
 
 
-def _blur(square: np.ndarray, radius: int) -> np.ndarray:
+def _blur(square: np.ndarray, radius: float) -> np.ndarray:
     film = Image.fromarray(square[..., 0])
     return np.asarray(film.filter(ImageFilter.GaussianBlur(radius)))[..., None]

@@ -93,7 +93,8 @@ def train(
         phase = recipe.phases[index]
         size = phase.image_size or recipe.image_size
         fresh = index == 0
-        model = build_network(recipe, size, backbone_weights if fresh else None)
+        weights = backbone_weights if fresh else None
+        model = build_network(recipe, size, weights, output_stride=32)
         if not fresh:
             model.load_weights(carried)
         _run_phase(recipe, phase, model, make_sequences(size), folder, progress)

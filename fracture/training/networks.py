@@ -7,6 +7,8 @@ import keras
 from fracture.training.gradcam import ExplainedHead
 from fracture.training.recipes import Recipe
 
+_DILATED = {f"block_{block}_depthwise" for block in (14, 15, 16)}
+
 
 class BackboneError(RuntimeError):
     """The backbone's initial weights cannot be had; the message says what to do."""
@@ -16,6 +18,7 @@ def build_network(
     recipe: Recipe,
     image_size: int | None = None,
     backbone_weights: str | None = None,
+    output_stride: int | None = None,
 ) -> keras.Model:
     """Builds the network of a recipe.
 
@@ -24,6 +27,10 @@ def build_network(
         image_size: side of the input square; default `recipe.image_size`.
         backbone_weights: None (random), "imagenet" (downloaded by keras.applications)
             or the path of a `.weights.h5` file of the backbone.
+        output_stride: 32 is the backbone as published. 16 removes its last stride and
+            dilates what follows (a trous, Chen et al., TPAMI 2018): every second cell
+            in each direction, the odd ones, is exactly a cell of the network at 32, and
+            the cells between them refine the map. Default `recipe.output_stride`.
 
     Returns:
         A functional model: uint8 `(n, size, size, 1)`, grey 0..255, to a dict of
@@ -60,7 +67,22 @@ def build_network(
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = 0.9  # the backbone's 0.999 needs thousands of steps
     features = keras.layers.Identity(name="features")(backbone.output)
-    return keras.Model(film, head(features), name=recipe.name.replace("-", "_"))
+    name = recipe.name.replace("-", "_")
+    model = keras.Model(film, head(features), name=name)
+    if (output_stride or recipe.output_stride) == 32:
+        return model
+    finer = keras.models.clone_model(model, clone_function=_without_stride)
+    finer.set_weights(model.get_weights())
+    return finer
+
+
+def map_grid(output_stride: int) -> dict[str, float]:
+    """Where a map's cells lie: centre of the `first`, and `step`, in pixels.
+
+    At stride 16 the cells sit on the corners of a 16-pixel raster, the first at 0: that
+    is where training at stride 32 put the centres of the cells they share.
+    """
+    return {"first": 16.0 if output_stride == 32 else 0.0, "step": output_stride}
 
 
 def _pretrained(alpha: float, weights: str) -> keras.Model:
@@ -81,6 +103,18 @@ def _pretrained(alpha: float, weights: str) -> keras.Model:
         )
         raise BackboneError(message) from error
     return backbone
+
+
+def _without_stride(layer: keras.Layer) -> keras.Layer:
+    """A copy of a backbone layer for output stride 16."""
+    config = layer.get_config()
+    if layer.name == "block_13_pad":
+        config["padding"] = ((1, 2), (1, 2))
+    elif layer.name == "block_13_depthwise":
+        config["strides"] = (1, 1)
+    elif layer.name in _DILATED:
+        config["dilation_rate"] = (2, 2)
+    return layer.from_config(config)
 
 
 def set_trainable(

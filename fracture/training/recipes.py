@@ -60,6 +60,8 @@ class Recipe:
     Attributes:
         alpha: MobileNetV2 width multiplier.
         image_size: side of the served square in pixels.
+        output_stride: pixels between the cells of the served map, 32 or 16. Training is
+            always at 32, the backbone's own; see `build_network`.
         value_range: what grey 0 and 255 become inside the network.
         pretrained: starts from ImageNet weights; False starts from scratch.
         train_batch_norm: False keeps batch-norm statistics as they came.
@@ -93,6 +95,7 @@ class Recipe:
     keep: str = "last"
     fracture_repeats: int = 1
     localisation_weight: float = 0.0
+    output_stride: int = 32
     augmentation: Augmentation = Augmentation()
 
     def to_dict(self) -> dict:
@@ -152,6 +155,7 @@ _DEFAULT = Recipe(
     schedule="cosine",
     fracture_repeats=4,
     localisation_weight=0.3,
+    output_stride=16,
     augmentation=Augmentation(shift=0.1, contrast=0.2, gamma=0.25, noise=6.0),
 )
 
