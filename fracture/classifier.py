@@ -168,6 +168,8 @@ class FractureClassifier:
         options.intra_op_num_threads = threads
         # An idle server must not burn its cores waiting for the next film.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Smaller shares of work keep one slow core from holding up the others.
+        options.add_session_config_entry("session.dynamic_block_base", "16")
         try:
             session = onnxruntime.InferenceSession(
                 config.folder / MODEL_FILE, options, providers=["CPUExecutionProvider"]

@@ -68,6 +68,8 @@ def test_operating_points(separation):
     )
     assert out["sensitivity"] >= 0.95 and inward["specificity"] >= 0.95
     assert 0 <= out["threshold"] <= inward["threshold"] <= 1
+    nearest = min(np.abs(probability - p["threshold"]).min() for p in points.values())
+    assert nearest > 0  # no film sits on a threshold
 
 
 @pytest.fixture

@@ -101,9 +101,12 @@ def operating_points(fractured: np.ndarray, probability: np.ndarray) -> dict[str
     inward = int(np.flatnonzero(1 - false_positive >= RULE_IN_SPECIFICITY)[-1])
     # Where one threshold does both, there is no uncertain band.
     inward = min(inward, out)
+    # Half way to the next score, so that no rounding moves a film across.
+    scores = np.append(np.minimum(thresholds, 1.0), 0.0)
+    thresholds = (scores[:-1] + scores[1:]) / 2
     return {
         name: {
-            "threshold": float(min(thresholds[index], 1.0)),
+            "threshold": float(thresholds[index]),
             "sensitivity": float(sensitivity[index]),
             "specificity": float(1 - false_positive[index]),
             "films": len(fractured),
