@@ -39,7 +39,7 @@ def draw_overlay(
     Args:
         pixels: uint8 `(height, width)`.
         strength: float `(height, width)` in [0, 1]; 0 leaves the film as it is.
-        opacity: of the strongest evidence, in [0, 1].
+        opacity: of the strongest evidence, in [0, 1]; weaker shows in proportion.
 
     Raises:
         ValueError: opacity out of range, or shapes that differ.
@@ -52,8 +52,7 @@ def draw_overlay(
     level = (strength * 255).astype(np.uint8)
     film = Image.fromarray(pixels).convert("RGB")
     colour = Image.fromarray(colour_map()[level])
-    # Square root: weak evidence shows faintly instead of vanishing.
-    mask = Image.fromarray((np.sqrt(strength) * opacity * 255).astype(np.uint8))
+    mask = Image.fromarray((strength * opacity * 255).astype(np.uint8))
     return Image.composite(colour, film, mask)
 
 
