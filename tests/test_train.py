@@ -24,7 +24,7 @@ TINY = dataclasses.replace(
     image_size=64,
     hidden_units=8,
     batch_size=16,
-    phases=(Phase(1, 1e-3), Phase(3, 1e-3, unfreeze="all", ema=0.8)),
+    phases=(Phase(1, 1e-3), Phase(3, 1e-3, unfreeze="block_16", ema=0.8)),
 )
 
 
@@ -138,6 +138,7 @@ def test_from_films_to_weights_and_card(tmp_path, monkeypatch):
 
     brief = dataclasses.replace(TINY, phases=(Phase(1, 1e-3),))
     monkeypatch.setitem(RECIPES, "quick", brief)
+    monkeypatch.setattr("fracture.training.evaluation.DRAWS", 50)
     out = tmp_path / "out"
     command.main(["--out", str(out), "--phantoms", "40", "--seed", "1"])
     for name in ("config.json", "metrics.json", "split.csv", "history.csv"):

@@ -231,8 +231,13 @@ class _Checkpoint(keras.callbacks.Callback):
                 setattr(self.others[name], key, state[key])
 
     def on_epoch_begin(self, epoch, logs=None):
-        # Every phase and epoch its own draw.
-        self.films.start_epoch(1000 * self.progress.phase + epoch)
+        # Films and dropout are drawn anew from the epoch's number alone, because weight
+        # files do not hold the state of random generators.
+        draw = 1000 * self.progress.phase + epoch
+        self.films.start_epoch(draw)
+        head = self.model.get_layer("head")
+        for index, layer in enumerate((head.drop_features, head.drop_hidden)):
+            layer.seed_generator.state.assign([self.films.seed + index, draw])
 
     def on_epoch_end(self, epoch, logs=None):
         row = {"phase": self.progress.phase + 1, "epoch": epoch + 1}
