@@ -59,15 +59,14 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--backbone-weights",
-        type=lambda value: None if value == "none" else value,
-        default="imagenet",
-        metavar="FILE|imagenet|none",
-        help="of the backbone; default: imagenet, which downloads them",
+        metavar="WEIGHTS",
+        help="what the backbone starts from: imagenet (downloaded), a .weights.h5 "
+        "file, a weights folder, or none (default: imagenet, phantoms: weights/)",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true", help="continue a stopped run")
     parser.add_argument(
-        "--phantoms", type=int, default=400, help="films per class without --data"
+        "--phantoms", type=int, default=200, help="films per class without --data"
     )
     return parser.parse_args(argv)
 
@@ -81,6 +80,8 @@ def main(argv: list[str] | None = None) -> None:
         "seed": args.seed,
         "train_only": sorted(args.train_only),
     }
+    shipped = Path(__file__).parent / "weights"
+    initial = args.backbone_weights or ("imagenet" if args.data else str(shipped))
     checkpoints = start_or_resume(out / "checkpoint", run, args.resume)
 
     # --- films, split by group ---
@@ -115,7 +116,7 @@ def main(argv: list[str] | None = None) -> None:
             make_sequence("validation", size),
         ),
         checkpoints,
-        args.backbone_weights if recipe.pretrained else None,
+        None if initial == "none" or not recipe.pretrained else initial,
         args.seed,
     )
     history = Progress.load(checkpoints).history

@@ -12,6 +12,7 @@ from fracture.classes import CLASSES, MAPS
 
 CONFIG_FILE = "config.json"
 MODEL_FILE = "model.onnx"
+KERAS_FILE = "model.weights.h5"
 FORMAT = 1
 
 

@@ -20,7 +20,7 @@ def recipe():
     from fracture.training.recipes import RECIPES
 
     return dataclasses.replace(
-        RECIPES["quick"], image_size=SIZE, hidden_units=16, batch_size=8
+        RECIPES["quick"], alpha=0.35, image_size=SIZE, hidden_units=16, batch_size=8
     )
 
 

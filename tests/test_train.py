@@ -21,6 +21,9 @@ from fracture.training.table import load_table
 
 TINY = dataclasses.replace(
     RECIPES["quick"],
+    alpha=0.35,
+    pretrained=False,
+    train_batch_norm=True,
     image_size=64,
     hidden_units=8,
     batch_size=16,
@@ -164,5 +167,14 @@ def test_from_films_to_weights_and_card(tmp_path, monkeypatch):
 
 
 def test_missing_backbone_weights_say_what_to_do():
-    with pytest.raises(BackboneError, match="start from 'none'"):
+    with pytest.raises(BackboneError, match="or 'none'"):
         build_network(TINY, backbone_weights="missing.weights.h5")
+
+
+def test_a_weights_folder_lends_its_backbone(weights, recipe, network):
+    model = build_network(dataclasses.replace(recipe, hidden_units=4), 64, str(weights))
+    for layer in network.layers:
+        if layer.name != "head" and layer.weights:
+            found = model.get_layer(layer.name).get_weights()
+            for one, other in zip(layer.get_weights(), found, strict=True):
+                np.testing.assert_array_equal(one, other)

@@ -16,9 +16,8 @@ from fracture.classifier import FractureClassifier
 from fracture.training.calibration import Calibration
 from fracture.training.networks import build_network, map_grid
 from fracture.training.recipes import Recipe
-from fracture.weights import CONFIG_FILE, FORMAT, MODEL_FILE, sha256
+from fracture.weights import CONFIG_FILE, FORMAT, KERAS_FILE, MODEL_FILE, sha256
 
-KERAS_FILE = "model.weights.h5"
 TOLERANCE = 1e-4
 _PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "onnxruntime", "numpy", "pillow")
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import keras
 
 from fracture.training.gradcam import ExplainedHead
 from fracture.training.recipes import Recipe
+from fracture.weights import CONFIG_FILE, KERAS_FILE
 
 _DILATED = {f"block_{block}_depthwise" for block in (14, 15, 16)}
 
@@ -25,8 +29,9 @@ def build_network(
     Args:
         recipe: what to build.
         image_size: side of the input square; default `recipe.image_size`.
-        backbone_weights: None (random), "imagenet" (downloaded by keras.applications)
-            or the path of a `.weights.h5` file of the backbone.
+        backbone_weights: None (random), "imagenet" (downloaded by keras.applications),
+            a `.weights.h5` file of the stand-alone backbone, or a weights folder of a
+            network of the same width, whose backbone is taken.
         output_stride: 32 is the backbone as published. 16 removes its last stride and
             dilates what follows (a trous, Chen et al., TPAMI 2018): every second cell
             in each direction, the odd ones, is exactly a cell of the network at 32, and
@@ -58,10 +63,10 @@ def build_network(
         weights=None,
     )
     if backbone_weights is not None:
-        # The files hold the stand-alone backbone, which has no layers before it.
         bare = _pretrained(recipe.alpha, backbone_weights)
-        for layer in bare.layers[1:]:
-            backbone.get_layer(layer.name).set_weights(layer.get_weights())
+        for layer in backbone.layers:
+            if layer.weights:
+                layer.set_weights(bare.get_layer(layer.name).get_weights())
     if recipe.train_batch_norm:
         for layer in backbone.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
@@ -86,8 +91,13 @@ def map_grid(output_stride: int) -> dict[str, float]:
 
 
 def _pretrained(alpha: float, weights: str) -> keras.Model:
-    """The stand-alone backbone with weights downloaded or read from a file."""
+    """A model that holds the backbone's layers with the weights asked for."""
     try:
+        if (folder := Path(weights)).is_dir():
+            values = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+            network = build_network(Recipe.from_dict(values["recipe"]))
+            network.load_weights(folder / KERAS_FILE)
+            return network
         backbone = keras.applications.MobileNetV2(
             input_shape=(224, 224, 3),
             alpha=alpha,
@@ -99,7 +109,7 @@ def _pretrained(alpha: float, weights: str) -> keras.Model:
     except Exception as error:  # keras raises whatever its downloader or h5py raise
         message = (
             f"cannot start from the backbone weights {weights!r} ({error}); name a "
-            ".weights.h5 file of MobileNetV2 of this width, or start from 'none'"
+            ".weights.h5 file of MobileNetV2 of this width, a weights folder, or 'none'"
         )
         raise BackboneError(message) from error
     return backbone

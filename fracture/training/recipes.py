@@ -63,7 +63,7 @@ class Recipe:
         output_stride: pixels between the cells of the served map, 32 or 16. Training is
             always at 32, the backbone's own; see `build_network`.
         value_range: what grey 0 and 255 become inside the network.
-        pretrained: starts from ImageNet weights; False starts from scratch.
+        pretrained: starts from weights that are given; False starts from scratch.
         train_batch_norm: False keeps batch-norm statistics as they came.
         weight_decay: decoupled (AdamW); 0 is plain Adam.
         schedule: "constant", or "cosine" to zero within each phase.
@@ -162,12 +162,9 @@ _DEFAULT = Recipe(
 _QUICK = dataclasses.replace(
     _DEFAULT,
     name="quick",
-    description="Small, from scratch, minutes on two cores: to see the pipeline work.",
-    alpha=0.35,
-    image_size=160,
-    pretrained=False,
-    train_batch_norm=True,
-    phases=(Phase(1, 1e-3), Phase(12, 2e-3, unfreeze="all")),
+    description="A few minutes on two cores: to see the pipeline work.",
+    image_size=224,
+    phases=(Phase(2, 1e-3), Phase(5, 3e-4, unfreeze="block_13")),
     fracture_repeats=1,
 )
 
