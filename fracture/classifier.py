@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
-from fracture.classes import CLASSES, FRACTURE_CLASSES, MAPS
+from fracture.classes import BODY_PARTS, CLASSES, FRACTURE_CLASSES, MAPS
 from fracture.explanation import describe_location, draw_overlay, locate
 from fracture.letterbox import Letterbox
 from fracture.radiograph import Notice, Radiograph, Source, read_radiograph
@@ -22,7 +22,13 @@ FINDINGS = {
     "no_fracture_seen": "No fracture seen",
     "uncertain": "Uncertain: needs a reader",
     "fracture_suspected": "Fracture suspected",
+    "not_judged": "Not judged: unlike the films this model knows",
 }
+_UNLIKE = Notice(
+    "out_of_distribution",
+    "This does not look like the limb radiographs the model was trained on; it gives "
+    "no finding, and its probabilities mean nothing here.",
+)
 _BATCH = 8
 
 
@@ -34,12 +40,17 @@ class Prediction:
         film: the film as it was read.
         probabilities: calibrated, class -> [0, 1], sum 1.
         finding: key of `FINDINGS`: `no_fracture_seen` below the rule-out threshold,
-            `fracture_suspected` from the rule-in threshold on, else `uncertain`.
+            `fracture_suspected` from the rule-in threshold on, `uncertain` between;
+            `not_judged` for a film that is not `in_distribution`.
         severity: `hairline` or `displaced`, whichever is likelier, when a fracture is
             suspected; else None.
         grids: float32 `(4, rows, columns)`, one Grad-CAM map per entry of
             `fracture.classes.MAPS` over the network's square; >= 0, log-odds per cell.
-        warnings: notices of the reader.
+        body_parts: part -> probability that the film shows it, [0, 1], parts of
+            `fracture.classes.BODY_PARTS`; empty where training films named none.
+        novelty: log-odds that this is no film of the kind the model was trained on,
+            relative to the threshold that 99 % of validation films stay below.
+        warnings: notices of the reader, and `out_of_distribution`.
         config: of the weights that made the prediction.
     """
 
@@ -48,6 +59,8 @@ class Prediction:
     finding: str
     severity: str | None
     grids: np.ndarray
+    body_parts: dict[str, float]
+    novelty: float
     warnings: tuple[Notice, ...]
     config: WeightsConfig
 
@@ -55,6 +68,11 @@ class Prediction:
     def fracture_probability(self) -> float:
         """1 - P(normal), in [0, 1]."""
         return 1 - self.probabilities["normal"]
+
+    @property
+    def in_distribution(self) -> bool:
+        """Whether the film resembles what the model was trained on."""
+        return self.novelty <= 0
 
     @property
     def model_version(self) -> str:
@@ -128,6 +146,9 @@ class Prediction:
             "peak_y": peak_y,
             "film_width": width,
             "film_height": height,
+            "body_parts": {k: round(v, 6) for k, v in self.body_parts.items()},
+            "in_distribution": self.in_distribution,
+            "novelty": round(self.novelty, 6),
             "warnings": [dataclasses.asdict(notice) for notice in self.warnings],
         }
 
@@ -215,38 +236,48 @@ class FractureClassifier:
                 Letterbox(*film.pixels.shape, self.config.image_size).apply(film.pixels)
                 for film in films
             ]
-            probabilities, heatmaps = self.run_squares(np.stack(squares)[..., None])
-            for film, p, grid in zip(films, probabilities, heatmaps, strict=True):
-                yield self._prediction(film, p, grid)
+            outputs = self.run_squares(np.stack(squares)[..., None])
+            for i, film in enumerate(films):
+                yield self._prediction(film, {k: v[i] for k, v in outputs.items()})
 
-    def run_squares(self, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def run_squares(self, squares: np.ndarray) -> dict[str, np.ndarray]:
         """Runs the network alone, on films that are letterboxed already.
 
         Args:
             squares: uint8 `(n, size, size, 1)`.
 
         Returns:
-            float32 probabilities `(n, 3)` and heatmaps `(n, rows, columns, 4)`.
+            float32 `probabilities` `(n, 3)`, `heatmaps` `(n, rows, columns, 4)`,
+            `body_parts` `(n, 4)` and `novelty` `(n,)`.
         """
-        return tuple(self.session.run(("probabilities", "heatmaps"), {"film": squares}))
+        names = list(self.config.outputs())
+        values = self.session.run(names, {"film": squares})
+        return dict(zip(names, values, strict=True))
 
     def _prediction(
-        self, film: Radiograph, probabilities: np.ndarray, heatmaps: np.ndarray
+        self, film: Radiograph, outputs: dict[str, np.ndarray]
     ) -> Prediction:
-        by_class = dict(zip(CLASSES, map(float, probabilities), strict=True))
+        by_class = dict(zip(CLASSES, map(float, outputs["probabilities"]), strict=True))
         fracture, points = 1 - by_class["normal"], self.config.operating_points
+        novelty = float(outputs["novelty"]) - self.config.novelty_threshold
+        warnings = film.warnings
         finding, severity = "uncertain", None
-        if fracture >= points["rule_in"]:
+        if novelty > 0:
+            finding, warnings = "not_judged", (*warnings, _UNLIKE)
+        elif fracture >= points["rule_in"]:
             finding = "fracture_suspected"
             severity = max(FRACTURE_CLASSES, key=by_class.__getitem__)
         elif fracture < points["rule_out"]:
             finding = "no_fracture_seen"
+        parts = dict(zip(BODY_PARTS, map(float, outputs["body_parts"]), strict=True))
         return Prediction(
             film,
             by_class,
             finding,
             severity,
-            np.moveaxis(heatmaps, -1, 0),
-            film.warnings,
+            np.moveaxis(outputs["heatmaps"], -1, 0),
+            {part: parts[part] for part in self.config.body_parts},
+            novelty,
+            warnings,
             self.config,
         )

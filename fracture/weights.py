@@ -8,12 +8,12 @@ import hashlib
 import json
 from pathlib import Path
 
-from fracture.classes import CLASSES, MAPS
+from fracture.classes import BODY_PARTS, CLASSES, MAPS
 
 CONFIG_FILE = "config.json"
 MODEL_FILE = "model.onnx"
 KERAS_FILE = "model.weights.h5"
-FORMAT = 1
+FORMAT = 2
 
 
 class WeightsError(ValueError):
@@ -75,10 +75,12 @@ class WeightsConfig:
             points = self.operating_points
             ordered = 0 <= points["rule_out"] <= points["rule_in"]
             self.inputs(), self.outputs()
+            float(self.novelty_threshold)
+            known = set(self.body_parts) <= set(BODY_PARTS)
         except (KeyError, TypeError, ValueError) as error:
             message = f"{CONFIG_FILE} lacks or garbles an entry: {error}"
             raise WeightsError("weights_config", message) from error
-        if declared != (CLASSES, MAPS) or not ordered:
+        if declared != (CLASSES, MAPS) or not ordered or not known:
             message = f"{CONFIG_FILE} declares classes or thresholds this code lacks"
             raise WeightsError("weights_config", message)
         model = self.folder / MODEL_FILE
@@ -114,6 +116,16 @@ class WeightsConfig:
         return {
             name: float(points[name]["threshold"]) for name in ("rule_out", "rule_in")
         }
+
+    @property
+    def novelty_threshold(self) -> float:
+        """Log-odds of being no such film above which a film is not judged."""
+        return float(self.values["out_of_distribution"]["threshold"])
+
+    @property
+    def body_parts(self) -> tuple[str, ...]:
+        """The body parts that the second output was trained to name."""
+        return tuple(self.values["body_parts"])
 
     @property
     def model_version(self) -> str:

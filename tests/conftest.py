@@ -20,7 +20,12 @@ def recipe():
     from fracture.training.recipes import RECIPES
 
     return dataclasses.replace(
-        RECIPES["quick"], alpha=0.35, image_size=SIZE, hidden_units=16, batch_size=8
+        RECIPES["quick"],
+        alpha=0.35,
+        image_size=SIZE,
+        pyramid_channels=32,
+        hidden_units=16,
+        batch_size=8,
     )
 
 
@@ -44,6 +49,11 @@ def network(recipe, squares):
     import keras
 
     from fracture.training.networks import build_network
+    from fracture.training.readouts import (
+        NoveltyDetector,
+        fit_body_parts,
+        install_novelty,
+    )
 
     keras.utils.set_random_seed(0)
     model = build_network(recipe)
@@ -57,10 +67,19 @@ def network(recipe, squares):
         norm.momentum = 0.0
     model(squares, training=True)
     head = model.get_layer("head")
+    features = keras.Model(model.input, model.get_layer("features").output)
+    spread = features.predict(squares, verbose=0).mean((1, 2)).std(0).mean()
     rng = np.random.default_rng(0)
-    for layer in (head.hidden, head.classifier):
-        kernel = rng.normal(0, 1, layer.kernel.shape) / np.sqrt(layer.kernel.shape[0])
+    for layer, scale in ((head.hidden, 1 / spread), (head.classifier, 1.0)):
+        kernel = rng.normal(0, scale, layer.kernel.shape)
+        kernel /= np.sqrt(layer.kernel.shape[0])
         layer.set_weights([kernel, rng.normal(0, 0.1, layer.bias.shape)])
+    embedding = model.predict(squares, verbose=0)["embedding"]
+    tags = [frozenset({part}) for part in ("hand", "leg")] * 3
+    assert fit_body_parts(model, embedding, tags) == ["hand", "leg"]
+    strange = model.predict(255 - squares, verbose=0)["embedding"]
+    detector = NoveltyDetector.fit(embedding, strange, ["phantom"] * len(squares))
+    install_novelty(model, detector)
     return model
 
 
@@ -79,6 +98,8 @@ def weights(tmp_path_factory, recipe, network, squares) -> Path:
         Calibration(temperature=1.5, normal_offset=0.4),
         points,
         heatmap_reference=0.2,
+        body_parts=["hand", "leg"],
+        novelty_threshold=5.0,
         provenance={},
         probe=squares,
     )

@@ -1,5 +1,6 @@
 """From a weights folder and a film to a prediction."""
 
+import dataclasses
 import json
 import shutil
 
@@ -27,6 +28,23 @@ def classifier(weights):
 @pytest.fixture(scope="module")
 def film():
     return draw_phantom("displaced", 5).pixels
+
+
+@pytest.fixture
+def classifier_that_says(classifier, film, monkeypatch):
+    """Predicts as if the network had answered so."""
+
+    def predict(fracture, novelty=0.0):
+        outputs = {
+            "probabilities": np.array([[1 - fracture, 0.4 * fracture, 0.6 * fracture]]),
+            "heatmaps": np.zeros((1, 3, 3, 4), np.float32),
+            "body_parts": np.array([[0.9, 0.2, 0.5, 0.5]]),
+            "novelty": np.array([novelty]),
+        }
+        monkeypatch.setattr(classifier, "run_squares", lambda _: outputs)
+        return classifier.predict(film)
+
+    return predict
 
 
 def test_prediction(classifier, film):
@@ -80,13 +98,27 @@ def test_a_bad_film_has_its_code(classifier):
         (1.0, "fracture_suspected", "displaced"),
     ],
 )
-def test_operating_points(classifier, film, monkeypatch, fracture, finding, severity):
-    probabilities = np.array([[1 - fracture, 0.4 * fracture, 0.6 * fracture]])
-    maps = np.zeros((1, 3, 3, 4), np.float32)
-    monkeypatch.setattr(classifier, "run_squares", lambda _: (probabilities, maps))
-    prediction = classifier.predict(film)
+def test_operating_points(classifier_that_says, fracture, finding, severity):
+    prediction = classifier_that_says(fracture)
     assert (prediction.finding, prediction.severity) == (finding, severity)
     assert (severity or "") in prediction.summary
+
+
+def test_body_parts_are_those_the_weights_know(classifier_that_says):
+    assert classifier_that_says(0.5).body_parts == {"hand": 0.9, "leg": 0.2}
+
+
+@pytest.mark.parametrize("fracture", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize(("novelty", "known"), [(4.9, True), (5.1, False)])
+def test_an_unknown_kind_of_image_is_not_judged(
+    classifier_that_says, fracture, novelty, known
+):
+    prediction = classifier_that_says(fracture, novelty)
+    assert prediction.in_distribution == known
+    assert (prediction.finding == "not_judged") == (not known)
+    codes = [warning.code for warning in prediction.warnings]
+    assert ("out_of_distribution" in codes) == (not known)
+    assert known or prediction.severity is None
 
 
 def test_json(classifier, film):
@@ -102,15 +134,7 @@ def test_json(classifier, film):
 def with_map(prediction: Prediction, rows: slice, columns: slice, value: float):
     grids = np.zeros((4, 7, 7), np.float32)
     grids[:, rows, columns] = value
-    return Prediction(
-        prediction.film,
-        prediction.probabilities,
-        prediction.finding,
-        prediction.severity,
-        grids,
-        (),
-        prediction.config,
-    )
+    return dataclasses.replace(prediction, grids=grids)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +191,8 @@ BREAKAGES = {
         lambda f: edit(f, classes=["a", "b"]),
         lambda f: edit(f, operating_points={}),
         lambda f: edit(f, heatmap_reference=None),
+        lambda f: edit(f, out_of_distribution={}),
+        lambda f: edit(f, body_parts=["wing"]),
         lambda f: edit(f, operating_points=points(rule_out=0.9, rule_in=0.1)),
     ],
     "weights_checksum": [lambda f: (f / "model.onnx").write_bytes(b"tampered")],

@@ -74,8 +74,16 @@ def test_grey_changes_stay_in_range(field):
         assert all((np.diff(f[0].astype(int)) >= 0).all() for f in found)
 
 
+@pytest.mark.parametrize("stride", [16, 32])
+def test_a_grid_has_the_cells_of_its_stride(stride):
+    _, boxes = spot(100, 60)
+    grid = box_grid(boxes, SIZE, stride)
+    assert grid.shape == (SIZE // stride, SIZE // stride)
+    assert grid[60 // stride, 100 // stride] == 1
+
+
 def test_thin_box_marks_a_cell():
-    grid = box_grid(np.float32([[33.0, 40.0, 33.1, 90.0]]), SIZE)
+    grid = box_grid(np.float32([[33.0, 40.0, 33.1, 90.0]]), SIZE, 32)
     assert grid.max() == 1 and grid[:, 1].sum() == grid.sum()
 
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from fracture import __version__
-from fracture.classes import CLASSES, MAPS
+from fracture.classes import BODY_PARTS, CLASSES, MAPS
 from fracture.classifier import FractureClassifier
 from fracture.training.calibration import Calibration
-from fracture.training.networks import build_network, map_grid
+from fracture.training.networks import build_network, map_stride
+from fracture.training.readouts import QUANTILE
 from fracture.training.recipes import Recipe
 from fracture.weights import CONFIG_FILE, FORMAT, KERAS_FILE, MODEL_FILE, sha256
 
 TOLERANCE = 1e-4
+_PASSED_ON = ("heatmaps", "body_parts", "novelty")
 _PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "onnxruntime", "numpy", "pillow")
 
 
@@ -27,7 +30,9 @@ class ParityError(RuntimeError):
 
 
 def serving_model(network: keras.Model, calibration: Calibration) -> keras.Model:
-    """The network as served: uint8 film to calibrated `probabilities` and `heatmaps`.
+    """The network as served: uint8 film to what `FractureClassifier` reads.
+
+    The outputs are calibrated `probabilities`, `heatmaps`, `body_parts`, `novelty`.
 
     Args:
         network: from `build_network`.
@@ -38,7 +43,7 @@ def serving_model(network: keras.Model, calibration: Calibration) -> keras.Model
         network.input,
         {
             "probabilities": keras.ops.softmax(logits),
-            "heatmaps": network.output["heatmaps"],
+            **{key: network.output[key] for key in _PASSED_ON},
         },
         name=network.name,
     )
@@ -51,6 +56,8 @@ def export_weights(
     calibration: Calibration,
     operating_points: dict[str, dict],
     heatmap_reference: float,
+    body_parts: Sequence[str],
+    novelty_threshold: float,
     provenance: dict,
     probe: np.ndarray,
 ) -> float:
@@ -59,11 +66,13 @@ def export_weights(
     Args:
         operating_points: see `fracture.training.calibration.operating_points`.
         heatmap_reference: map strength of clear evidence, log-odds per cell.
+        body_parts: parts that the network's `body_parts` were fitted for.
+        novelty_threshold: films above it are out of distribution.
         provenance: where the training films come from.
         probe: uint8 `(n, size, size, 1)`, films to compare both models on.
 
     Returns:
-        The largest difference of any probability or map value, <= `TOLERANCE`.
+        The largest difference of any output value, <= `TOLERANCE`.
 
     Raises:
         ParityError: it is larger; the folder then has no config.json.
@@ -75,6 +84,7 @@ def export_weights(
     network.save_weights(folder / KERAS_FILE)
     model(probe[:1], training=False)  # the ONNX exporter wants a model that was called
     model.export(folder / MODEL_FILE, format="onnx", verbose=False)
+    stride = map_stride(recipe)
     size, cells = recipe.image_size, network.output["heatmaps"].shape[1]
     config = {
         "format": FORMAT,
@@ -102,10 +112,23 @@ def export_weights(
                 "meaning": "Grad-CAM of each class logit and of the fracture log-odds, "
                 "log-odds per cell",
             },
+            "body_parts": {
+                "shape": [len(BODY_PARTS)],
+                "dtype": "float32",
+                "value_range": [0, 1],
+                "meaning": f"probability that the film shows {', '.join(BODY_PARTS)}",
+            },
+            "novelty": {
+                "shape": [],
+                "dtype": "float32",
+                "meaning": "log-odds that this is no film like those it was trained on",
+            },
         },
+        "body_parts": list(body_parts),
+        "out_of_distribution": {"threshold": novelty_threshold, "quantile": QUANTILE},
         "calibration": calibration.to_dict(),
         "operating_points": operating_points,
-        "heatmap_grid": map_grid(recipe.output_stride),
+        "heatmap_grid": {"first": stride / 2, "step": stride},
         "heatmap_reference": heatmap_reference,
         "recipe": recipe.to_dict(),
         "data": provenance,
@@ -130,7 +153,7 @@ def measure_parity(folder: str | Path, model: keras.Model, probe: np.ndarray) ->
     for film in probe[:, None]:
         expected = model(film, training=False)
         found = classifier.run_squares(film)
-        for name, values in zip(("probabilities", "heatmaps"), found, strict=True):
+        for name, values in found.items():
             reference = keras.ops.convert_to_numpy(expected[name])
             largest = max(largest, float(np.abs(values - reference).max()))
     return largest

@@ -14,8 +14,6 @@ from fracture.training.datasets import Example, source_labels
 from fracture.training.labels import label_sets
 from fracture.training.recipes import Augmentation
 
-_CELL = 32  # pixels of the square per cell of the map: MobileNetV2's stride
-
 
 class FilmSequence(keras.utils.PyDataset):
     """Batches of films with their label sets and box grids.
@@ -31,6 +29,7 @@ class FilmSequence(keras.utils.PyDataset):
         augmentation: None yields the films as served, in order.
         repeats: how often an epoch shows each film; None is once.
         labels_of: source -> labels that occur in it, over all splits.
+        stride: pixels of the square per cell of the map.
     """
 
     def __init__(
@@ -43,6 +42,7 @@ class FilmSequence(keras.utils.PyDataset):
         repeats: Sequence[int] | None = None,
         seed: int = 0,
         labels_of: dict[str, set[str]] | None = None,
+        stride: int = 32,
         workers: int = 2,
     ):
         super().__init__(workers=workers, max_queue_size=8)
@@ -59,6 +59,7 @@ class FilmSequence(keras.utils.PyDataset):
             [label_sets(e.label, labels_of[e.source]) for e in examples]
         )
         self.size, self.batch_size, self.seed = size, batch_size, seed
+        self.stride = stride
         self.augmentation = augmentation
         self.repeats = [1] * len(films) if repeats is None else list(repeats)
         self.epoch = 0
@@ -94,35 +95,42 @@ class FilmSequence(keras.utils.PyDataset):
         index = self.order[position]
         square, boxes = self.squares[index], self.boxes[index]
         if not self.augmentation:
-            return square, box_grid(boxes, self.size)
+            return square, box_grid(boxes, self.size, self.stride)
         rng = np.random.default_rng((self.seed, self.epoch, position))
-        return augment(square, boxes, self.augmentation, rng)
+        return augment(square, boxes, self.augmentation, rng, self.stride)
+
+
+def make_squares(films: Sequence[np.ndarray], size: int) -> np.ndarray:
+    """Letterboxes films (uint8 `(height, width)`) to `(n, size, size, 1)`."""
+    squares = [Letterbox(*film.shape, size).apply(film) for film in films]
+    return np.stack(squares)[..., None]
 
 
 def box_grid(
-    boxes: np.ndarray, size: int, matrix: np.ndarray | None = None
+    boxes: np.ndarray, size: int, stride: int, matrix: np.ndarray | None = None
 ) -> np.ndarray:
     """Share of each map cell that lies in a box, the best cell scaled to 1.
 
     Args:
         boxes: `(n, 4)` in pixels of the square.
+        stride: pixels per cell.
         matrix: 2 x 3 affine map from output to input pixels, as Pillow's.
 
     Returns:
-        float32 `(size / 32, size / 32)`; zero without boxes.
+        float32 `(size / stride, size / stride)`; zero without boxes.
     """
-    cells = size // _CELL
+    cells = size // stride
     if not len(boxes):
         return np.zeros((cells, cells), np.float32)
     fine = 8  # samples per cell and axis
-    centres = (np.arange(cells * fine) + 0.5) * _CELL / fine
+    centres = (np.arange(cells * fine) + 0.5) * stride / fine
     x, y = np.meshgrid(centres, centres)
     if matrix is not None:
         x, y = (row[0] * x + row[1] * y + row[2] for row in matrix)
     inside = np.zeros(x.shape, bool)
     for x0, y0, x1, y1 in boxes:
         # A box thinner than the sampling still marks its cell.
-        pad = _CELL / fine / 2
+        pad = stride / fine / 2
         inside |= (x > x0 - pad) & (x < x1 + pad) & (y > y0 - pad) & (y < y1 + pad)
     grid = inside.reshape(cells, fine, cells, fine).mean((1, 3), dtype=np.float32)
     return grid / max(grid.max(), 1e-9)
@@ -133,6 +141,7 @@ def augment(
     boxes: np.ndarray,
     augmentation: Augmentation,
     rng: np.random.Generator,
+    stride: int = 32,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Changes a film and the grid of its boxes by the same random transform.
 
@@ -149,7 +158,7 @@ def augment(
     size = len(square)
     for _ in range(20):
         matrix = _draw_affine(augmentation, size, rng)
-        grid = box_grid(boxes, size, matrix)
+        grid = box_grid(boxes, size, stride, matrix)
         if not len(boxes) or grid.any():
             break
     warped = Image.fromarray(square).transform(

@@ -94,7 +94,7 @@ def train(
         size = phase.image_size or recipe.image_size
         fresh = index == 0
         weights = backbone_weights if fresh else None
-        model = build_network(recipe, size, weights, output_stride=32)
+        model = build_network(recipe, size, weights)
         if not fresh:
             model.load_weights(carried)
         _run_phase(recipe, phase, model, make_sequences(size), folder, progress)

@@ -60,8 +60,8 @@ class Recipe:
     Attributes:
         alpha: MobileNetV2 width multiplier.
         image_size: side of the served square in pixels.
-        output_stride: pixels between the cells of the served map, 32 or 16. Training is
-            always at 32, the backbone's own; see `build_network`.
+        pyramid_channels: of the merged map at stride 16; 0 takes the backbone's last
+            map, at stride 32, as published.
         value_range: what grey 0 and 255 become inside the network.
         pretrained: starts from weights that are given; False starts from scratch.
         train_batch_norm: False keeps batch-norm statistics as they came.
@@ -95,7 +95,7 @@ class Recipe:
     keep: str = "last"
     fracture_repeats: int = 1
     localisation_weight: float = 0.0
-    output_stride: int = 32
+    pyramid_channels: int = 0
     augmentation: Augmentation = Augmentation()
 
     def to_dict(self) -> dict:
@@ -140,7 +140,7 @@ _DEFAULT = Recipe(
         "taught by box annotations."
     ),
     alpha=1.0,
-    image_size=384,
+    image_size=448,
     value_range=(-1.0, 1.0),
     hidden_units=128,
     dropout=(0.5, 0.3),
@@ -148,14 +148,14 @@ _DEFAULT = Recipe(
     batch_size=32,
     phases=(
         Phase(1, 1e-3, image_size=320),
-        Phase(14, 3e-4, unfreeze="block_3", image_size=320, ema=0.995),
-        Phase(6, 1e-4, unfreeze="block_3", image_size=384, ema=0.995),
+        Phase(13, 3e-4, unfreeze="block_3", image_size=320, ema=0.995),
+        Phase(6, 1e-4, unfreeze="block_3", image_size=448, ema=0.995),
     ),
     weight_decay=0.01,
     schedule="cosine",
     fracture_repeats=4,
     localisation_weight=0.3,
-    output_stride=16,
+    pyramid_channels=256,
     augmentation=Augmentation(shift=0.1, contrast=0.2, gamma=0.25, noise=6.0),
 )
 
