@@ -33,13 +33,25 @@ from fracture.training.datasets import DatasetError, source_labels, write_phanto
 from fracture.training.evaluation import evaluate, predict_films
 from fracture.training.export import export_weights
 from fracture.training.faithfulness import deletion, weight_randomisation
-from fracture.training.figures import plot_curves
-from fracture.training.films import FilmSequence
+from fracture.training.figures import plot_curves, plot_report
+from fracture.training.films import FilmSequence, make_squares
 from fracture.training.fit import Progress, train, write_history
 from fracture.training.gradcam import gradcam_difference
-from fracture.training.networks import BackboneError
+from fracture.training.negatives import negatives
+from fracture.training.networks import BackboneError, map_stride
+from fracture.training.novelty import novelty_figures, unseen_kinds
+from fracture.training.readouts import (
+    QUANTILE,
+    NoveltyDetector,
+    embed,
+    fit_body_parts,
+    install_novelty,
+)
 from fracture.training.recipes import RECIPES
 from fracture.training.table import load_table
+from fracture.training.thresholds import part_operating_points
+
+_NEGATIVES = 200  # pictures of each kind that are no limb radiographs
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -106,6 +118,7 @@ def main(argv: list[str] | None = None) -> None:
             repeats if augmented else None,
             args.seed,
             labels_of,
+            map_stride(recipe),
         )
 
     # --- two phases ---
@@ -122,6 +135,19 @@ def main(argv: list[str] | None = None) -> None:
     history = Progress.load(checkpoints).history
     write_history(out / "history.csv", history)
     plot_curves(history, out / "figures" / "curves.png")
+
+    # --- what else the features tell: fitted on training films and on negatives ---
+    learned = table.of("train")
+    embedding = embed(network, make_squares(learned.films, recipe.image_size))
+    tags = [example.tags for example in learned.examples]
+    body_parts = fit_body_parts(network, embedding, tags)
+    sources = [example.source for example in learned.examples]
+    strange = {
+        kind: embed(network, make_squares(pictures, recipe.image_size))
+        for kind, pictures in negatives(_NEGATIVES, args.seed).items()
+    }
+    everything = np.concatenate([*strange.values()])
+    install_novelty(network, NoveltyDetector.fit(embedding, everything, sources))
 
     # --- calibration and thresholds, on validation films ---
     validation = make_sequence("validation", recipe.image_size)
@@ -142,21 +168,27 @@ def main(argv: list[str] | None = None) -> None:
         calibration,
         points,
         heatmap_reference=float(np.percentile(strongest[fractured], 75)),
+        body_parts=body_parts,
+        novelty_threshold=float(np.quantile(outputs["novelty"], QUANTILE)),
         provenance=table.counts(),
         probe=probe,
     )
 
     # --- evaluation of what was exported ---
     classifier = FractureClassifier.from_pretrained(out)
-    reports = {}
-    for split in ("validation", "test"):
-        part = table.of(split)
-        predictions = predict_films(classifier, part.films, split)
-        reports[split] = evaluate(part.examples, part.groups, predictions)
+    parts = {split: table.of(split) for split in ("validation", "test")}
+    predictions = {
+        split: predict_films(classifier, part.films, split)
+        for split, part in parts.items()
+    }
+    reports = {
+        split: evaluate(part.examples, part.groups, predictions[split])
+        for split, part in parts.items()
+    }
     arguments = [a for a in argv or sys.argv[1:] if a != "--resume"]
     test = make_sequence("test", recipe.image_size)
     broken = test.sets[:, 0, 0] == 0
-    explained = (test.squares[broken, ..., None], table.of("test").groups[broken])
+    explained = (test.squares[broken, ..., None], parts["test"].groups[broken])
     metrics = {
         "model_version": classifier.config.model_version,
         "command": shlex.join(["python", "train.py", *arguments]),
@@ -166,6 +198,10 @@ def main(argv: list[str] | None = None) -> None:
         "data": table.counts(),
         "calibration": calibration.to_dict(),
         "operating_points": points,
+        "part_operating_points": part_operating_points(
+            (parts["validation"].examples, predictions["validation"]),
+            (parts["test"].examples, parts["test"].groups, predictions["test"]),
+        ),
         "parity": {
             "export_difference": difference,
             "gradcam_relative_difference": gradcam_difference(network, probe),
@@ -175,9 +211,24 @@ def main(argv: list[str] | None = None) -> None:
             "randomisation": weight_randomisation(network, *explained),
             "deletion": deletion(classifier, *explained),
         },
+        "out_of_distribution": novelty_figures(
+            classifier,
+            negatives(_NEGATIVES, args.seed + 1),
+            {split: (parts[split].groups, predictions[split]) for split in parts},
+        )
+        | {
+            "unseen_kinds": unseen_kinds(
+                embedding,
+                sources,
+                strange,
+                embed(network, test.squares[..., None]),
+                parts["test"].groups,
+            )
+        },
     }
     text = json.dumps(metrics, indent=2) + "\n"
     (out / "metrics.json").write_text(text, encoding="utf-8")
+    plot_report(reports["test"], out / "figures")
     write_card(out, args.card or out / "MODEL_CARD.md")
     print(f"weights, metrics and figures are in {out}")
 

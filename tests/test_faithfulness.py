@@ -35,7 +35,7 @@ def test_deletion_finds_what_the_score_depends_on(weights, squares, honest):
             strength = np.arange(9.0).reshape(3, 3)
             grid = strength[::-1, ::-1] if honest else strength
             maps = np.broadcast_to(grid[..., None], (len(films), 3, 3, 4))
-            return probabilities, maps
+            return {"probabilities": probabilities, "heatmaps": maps}
 
     films = np.random.default_rng(0).integers(1, 256, squares.shape).astype(np.uint8)
     films[:, 32:] //= 4  # blurring the corner darkens it

@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import log_softmax, logsumexp
+from scipy.special import log_softmax, logsumexp, softmax
 from sklearn.metrics import roc_curve
 
 from fracture.training.datasets import DatasetError
@@ -65,6 +65,11 @@ class Calibration:
         """Calibrated `(n, 3)`."""
         offsets = (self.normal_offset, 0, 0)
         return np.exp(log_softmax(logits / self.temperature + offsets, axis=1))
+
+    def undo(self, probabilities: np.ndarray) -> np.ndarray:
+        """The softmax of the raw logits `(n, 3)` behind calibrated probabilities."""
+        logits = np.log(np.maximum(probabilities, 1e-12)) - (self.normal_offset, 0, 0)
+        return softmax(logits * self.temperature, axis=1)
 
     def to_dict(self) -> dict:
         """As plain JSON types."""

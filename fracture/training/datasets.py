@@ -28,7 +28,10 @@ from fracture.training.phantom import draw_phantom
 FILM_SUFFIXES = {
     *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom"),
 }
-FRACATLAS_TAGS = ("hand", "leg", "hip", "shoulder", "mixed", "hardware", "multiscan")
+FRACATLAS_TAGS = (
+    *("hand", "leg", "hip", "shoulder", "mixed"),
+    *("frontal", "lateral", "oblique", "hardware", "multiscan"),
+)
 
 
 class DatasetError(ValueError):

@@ -11,10 +11,10 @@ from scipy.stats import spearmanr
 
 from fracture.classes import MAPS
 from fracture.classifier import FractureClassifier
-from fracture.training.evaluation import bootstrap
+from fracture.training.metrics import bootstrap, mean
 
 # Layers whose weights are shuffled, by the beginning of their names.
-_RANDOMISED = {"head": ("head",), "last_block": ("block_16", "Conv_1")}
+_RANDOMISED = {"head": ("head", "pyramid"), "last_block": ("block_16", "Conv_1")}
 _DELETED = 1 / 9  # share of the map's cells, the strongest first
 _STEPS = 8
 _RANDOM_ORDERS = 3
@@ -52,7 +52,7 @@ def weight_randomisation(
         spoiled = network.predict(squares, verbose=0)["heatmaps"][..., fracture]
         network.set_weights(weights)
         figures[name] = bootstrap(
-            np.mean,
+            mean,
             groups,
             np.array(
                 [
@@ -94,7 +94,7 @@ def deletion(
     columns = (falls[:, 0], falls[:, 1], falls[:, 0] - falls[:, 1])
     names = ("by_heatmap", "by_chance", "difference")
     return {
-        name: bootstrap(np.mean, groups, column)
+        name: bootstrap(mean, groups, column)
         for name, column in zip(names, columns, strict=True)
     }
 
@@ -129,9 +129,9 @@ def _score(
     classifier: FractureClassifier, squares: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fracture log-odds `(n,)` and heatmaps of squares."""
-    probabilities, heatmaps = classifier.run_squares(squares)
-    normal = np.clip(probabilities[:, 0].astype(np.float64), 1e-7, 1 - 1e-7)
-    return np.log((1 - normal) / normal), heatmaps
+    outputs = classifier.run_squares(squares)
+    normal = np.clip(outputs["probabilities"][:, 0].astype(np.float64), 1e-7, 1 - 1e-7)
+    return np.log((1 - normal) / normal), outputs["heatmaps"]
 
 
 def _blur(square: np.ndarray, radius: float) -> np.ndarray:

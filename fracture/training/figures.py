@@ -1,14 +1,24 @@
-"""Plots of a run."""
+"""Plots of a run and of its report: the same bytes for the same numbers.
+
+Colours are those of Okabe and Ito, told apart without red and green; nothing is shown
+by colour alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
 
 matplotlib.use("Agg")  # no screen needed
+import numpy as np
 from matplotlib import pyplot
+from matplotlib.axes import Axes
+
+_BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "0.55"
+_MARKERS = {"rule_out": ("o", _GREEN), "rule_in": ("s", _ORANGE)}
 
 
 def plot_curves(history: Sequence[dict], path: str | Path) -> None:
@@ -29,6 +39,135 @@ def plot_curves(history: Sequence[dict], path: str | Path) -> None:
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("epoch (lines: next phase)")
     axes[0].legend(frameon=False)
+    _save(figure, path)
+
+
+def plot_report(report: Mapping, folder: str | Path) -> list[Path]:
+    """Draws every figure of a report's sources that have normal and fractured films.
+
+    Args:
+        report: from `evaluate`.
+        folder: gets `KIND-SOURCE.png`, see `figure_name`.
+
+    Returns:
+        What was written.
+    """
+    paths = []
+    for source, figures in report["fracture"].items():
+        for kind, draw in _KINDS.items():
+            figure, axis = pyplot.subplots(figsize=(4.6, 4.0))
+            draw(axis, figures)
+            axis.set_title(f"{source}, {figures['films']} films", fontsize=10)
+            paths.append(Path(folder) / figure_name(kind, source))
+            _save(figure, paths[-1])
+    return paths
+
+
+def figure_name(kind: str, source: str) -> str:
+    """File name of a figure: `roc`, `reliability`, `confusion` or `decision`."""
+    name = re.sub(r"\W+", "-", source.lower())
+    return f"{kind}-{name}.png"
+
+
+def _roc(axis: Axes, figures: Mapping) -> None:
+    roc = figures["roc"]
+    rate, label = roc["false_positive_rate"], figures["auroc"]["value"]
+    axis.fill_between(
+        rate, roc["low"], roc["high"], step="post", color=_BLUE, alpha=0.2, linewidth=0
+    )
+    axis.step(
+        rate, roc["sensitivity"], where="post", color=_BLUE, label=f"AUROC {label:.3f}"
+    )
+    axis.plot((0, 1), (0, 1), ":", color=_GREY, label="chance")
+    for name, (marker, colour) in _MARKERS.items():
+        specificity, sensitivity = (
+            figures[f"{name}_{key}"]["value"] for key in ("specificity", "sensitivity")
+        )
+        axis.plot(
+            *(1 - specificity, sensitivity),
+            marker,
+            color=colour,
+            markersize=8,
+            label=name.replace("_", "-"),
+        )
+    axis.set_xlabel("1 - specificity (band: 95 % interval)")
+    axis.set_ylabel("sensitivity")
+    axis.set_aspect("equal")
+    axis.legend(frameon=False, loc="lower right")
+
+
+def _reliability(axis: Axes, figures: Mapping) -> None:
+    bins = figures["reliability"]
+    films = np.array([row["films"] for row in bins])
+    edges = np.linspace(0, 1, len(bins) + 1)
+    share = films / films.sum()
+    axis.bar(edges[:-1], share, 1 / len(bins), align="edge", color="0.85", zorder=0)
+    axis.plot((0, 1), (0, 1), ":", color=_GREY, label="perfect")
+    shown = [row for row in bins if row["films"]]
+    axis.plot(
+        [row["probability"] for row in shown],
+        [row["frequency"] for row in shown],
+        "o-",
+        color=_BLUE,
+        label=f"ECE {figures['ece']['value']:.3f}",
+    )
+    axis.set_xlabel("mean fracture probability (bars: share of films)")
+    axis.set_ylabel("share of fractured films")
+    axis.set_aspect("equal")
+    axis.legend(frameon=False, loc="upper left")
+
+
+def _confusion(axis: Axes, figures: Mapping) -> None:
+    counts = figures["findings"]
+    columns = list(next(iter(counts.values())))
+    table = np.array([list(row.values()) for row in counts.values()])
+    share = table / np.maximum(table.sum(1, keepdims=True), 1)
+    axis.imshow(share, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+    for (row, column), films in np.ndenumerate(table):
+        axis.text(
+            *(column, row),
+            f"{films}\n{share[row, column]:.0%}",
+            ha="center",
+            va="center",
+            color="black" if share[row, column] > 0.5 else "white",
+        )
+    axis.set_xticks(range(len(columns)), [c.replace("_", "\n") for c in columns])
+    axis.set_yticks(range(len(counts)), list(counts), rotation=90, va="center")
+    axis.set_xlabel("finding")
+    axis.set_ylabel("label (per cent of its films)")
+
+
+def _decision(axis: Axes, figures: Mapping) -> None:
+    rows = figures["thresholds"]
+    thresholds = [row["threshold"] for row in rows]
+    benefit = [row["net_benefit"] for row in rows]
+    axis.plot(thresholds, benefit, color=_BLUE, label="model")
+    everybody = [row["net_benefit_all"] for row in rows]
+    axis.plot(thresholds, everybody, "--", color=_GREY, label="refer everybody")
+    axis.axhline(0, color="black", linewidth=0.8, linestyle=":", label="refer nobody")
+    for row in rows:
+        if name := row["operating_point"]:
+            marker, colour = _MARKERS[name]
+            place = row["threshold"], row["net_benefit"]
+            label = name.replace("_", "-")
+            axis.plot(*place, marker, color=colour, markersize=8, label=label)
+    top = max(*benefit, figures["prevalence"])
+    axis.set_ylim(-0.2 * top, 1.1 * top)
+    axis.set_xlim(0, max(thresholds))
+    axis.set_xlabel("threshold of the fracture probability")
+    axis.set_ylabel("net benefit")
+    axis.legend(frameon=False, fontsize=8)
+
+
+_KINDS: dict[str, Callable[[Axes, Mapping], None]] = {
+    "roc": _roc,
+    "reliability": _reliability,
+    "confusion": _confusion,
+    "decision": _decision,
+}
+
+
+def _save(figure: pyplot.Figure, path: str | Path) -> None:
     figure.tight_layout()
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100, metadata={"Software": None})

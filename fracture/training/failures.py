@@ -1,0 +1,74 @@
+"""The most confident errors, each described in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fracture.classes import BODY_PARTS
+from fracture.classifier import FINDINGS, Prediction
+from fracture.training.datasets import Example
+from fracture.training.localisation import box_area, box_size
+
+_MOST = 6  # of each kind
+_VIEWS = ("frontal", "lateral", "oblique")
+
+
+def describe_failures(
+    examples: Sequence[Example], predictions: Sequence[Prediction]
+) -> dict[str, list[dict]]:
+    """The fractured films ruled out and the normal films ruled in, surest first.
+
+    Returns:
+        `missed` and `false_alarms`, at most six films each: `name`,
+        `fracture_probability`, `tags`, `box_area` (of the largest box, as a share of
+        the film; None without boxes) and a `sentence`.
+    """
+    films = sorted(
+        zip(examples, predictions, strict=True),
+        key=lambda film: (film[1].fracture_probability, film[0].name),
+    )
+    missed = [
+        film
+        for film in films
+        if film[0].label != "normal" and film[1].finding == "no_fracture_seen"
+    ]
+    alarms = [
+        film
+        for film in reversed(films)
+        if film[0].label == "normal" and film[1].finding == "fracture_suspected"
+    ]
+    return {
+        "missed": [_describe(*film) for film in missed[:_MOST]],
+        "false_alarms": [_describe(*film) for film in alarms[:_MOST]],
+    }
+
+
+def _describe(example: Example, prediction: Prediction) -> dict:
+    probability = round(prediction.fracture_probability, 4)
+    area = round(box_area(example), 5) or None
+    parts = [part for part in BODY_PARTS if part in example.tags]
+    views = [view for view in _VIEWS if view in example.tags]
+    rest = sorted(example.tags.difference(parts, views))
+    facts = [
+        f"labelled {example.label}",
+        *([" and ".join(parts)] if parts else []),
+        *([f"{' and '.join(views)} view"] if views else []),
+        *rest,
+    ]
+    if area:
+        boxes = len(example.boxes)
+        marked = "a marked region" if boxes == 1 else f"{boxes} marked regions, one"
+        facts.append(
+            f"{marked} of {100 * area:.1f} % of the film ({box_size(example)})"
+        )
+    sentence = (
+        f"{', '.join(facts)}: {FINDINGS[prediction.finding].lower()}, with a fracture "
+        f"probability of {probability:.3f}."
+    )
+    return {
+        "name": example.name,
+        "fracture_probability": probability,
+        "tags": sorted(example.tags),
+        "box_area": area,
+        "sentence": sentence[0].upper() + sentence[1:],
+    }

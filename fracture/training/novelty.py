@@ -1,0 +1,82 @@
+"""How surely images that are no limb radiographs are told from films."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fracture.classifier import FractureClassifier, Prediction
+from fracture.training.evaluation import predict_films
+from fracture.training.metrics import auroc, bootstrap, mean
+from fracture.training.readouts import QUANTILE, NoveltyDetector
+
+
+def novelty_figures(
+    classifier: FractureClassifier,
+    negatives: Mapping[str, Sequence[np.ndarray]],
+    films: Mapping[str, tuple[Sequence[str], Sequence[Prediction]]],
+) -> dict:
+    """Measures what is not judged.
+
+    Args:
+        negatives: kind -> pictures, other draws than the detector was fitted on.
+        films: split -> groups and predictions; negatives are set against `test`.
+
+    Returns:
+        `quantile` of the threshold; `kinds`: kind -> `n`, `auroc` against test films
+        and the share `flagged`; `films_flagged`: split -> share.
+    """
+    groups, predictions = films["test"]
+    known = np.array([prediction.novelty for prediction in predictions])
+    kinds = {}
+    for kind, pictures in negatives.items():
+        found = predict_films(classifier, pictures, kind)
+        score = np.array([prediction.novelty for prediction in found])
+        kinds[kind] = {
+            "n": len(found),
+            "auroc": _auroc(groups, known, score),
+            "flagged": bootstrap(mean, np.arange(len(score)), score > 0),
+        }
+    return {
+        "quantile": QUANTILE,
+        "kinds": kinds,
+        "films_flagged": {
+            split: bootstrap(mean, groups, [not p.in_distribution for p in predictions])
+            for split, (groups, predictions) in films.items()
+        },
+    }
+
+
+def unseen_kinds(
+    films: np.ndarray,
+    sources: Sequence[str],
+    negatives: Mapping[str, np.ndarray],
+    test: np.ndarray,
+    groups: Sequence[str],
+) -> dict[str, dict]:
+    """AUROC of each kind by a detector that was fitted without it.
+
+    What the detector does with pictures nobody thought of is nearer to this than to
+    its figures on kinds that it was fitted on.
+
+    Args:
+        films: embeddings of training films, their sources beside them.
+        negatives: kind -> embeddings.
+        test: embeddings of test films, their groups beside them.
+    """
+    figures = {}
+    for kind, strange in negatives.items():
+        others = [found for other, found in negatives.items() if other != kind]
+        if others:
+            detector = NoveltyDetector.fit(films, np.concatenate(others), sources)
+            figures[kind] = _auroc(groups, *map(detector.score, (test, strange)))
+    return figures
+
+
+def _auroc(groups: Sequence[str], known: np.ndarray, strange: np.ndarray) -> dict:
+    """Negatives against films; every negative is a group of its own."""
+    alone = [f"negative-{index}" for index in range(len(strange))]
+    truth = np.arange(len(known) + len(strange)) >= len(known)
+    score = np.concatenate([known, strange])
+    return bootstrap(auroc, [*groups, *alone], truth, score)

@@ -1,0 +1,146 @@
+"""A report on any folder of labelled films: what `python -m fracture evaluate` does."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import rich.box
+import rich.console
+import rich.table
+from PIL import Image
+from tqdm import tqdm
+
+from fracture.classifier import FractureClassifier, Prediction
+from fracture.radiograph import Radiograph, RadiographError, read_radiograph
+from fracture.training.datasets import DatasetError, Example, load_examples
+from fracture.training.evaluation import evaluate
+from fracture.training.figures import plot_report
+from fracture.training.report_tables import report_tables
+from fracture.training.splits import near_duplicate_groups, read_split
+
+_BATCH = 8
+_THUMBNAIL = 128  # pixels; enough to tell near-duplicates
+
+
+def evaluate_folder(
+    data: str | Path,
+    weights: str | Path = "weights",
+    split: str | None = None,
+    split_file: str | Path | None = None,
+) -> dict:
+    """Predicts labelled films and measures what comes out.
+
+    Args:
+        data: folder or manifest, see `fracture.training.datasets`.
+        weights: a weights folder.
+        split: evaluates these films of `split_file` alone.
+        split_file: as written by `train.py`; default that of the weights.
+
+    Returns:
+        `evaluate`'s report with `model_version`, and `unreadable`: `name`, `code` and
+        `reason` of films that were left out. Films without a group are grouped with
+        their near-duplicates.
+
+    Raises:
+        DatasetError: the films cannot be used.
+        WeightsError: the weights cannot.
+    """
+    classifier = FractureClassifier.from_pretrained(weights)
+    examples = load_examples(data)
+    if split:
+        path = Path(split_file or Path(weights) / "split.csv")
+        if not path.is_file():
+            raise DatasetError(f"there is no split file {path}")
+        names = read_split(path)
+        examples = [e for e in examples if names.get(e.name) == split]
+        if not examples:
+            raise DatasetError(f"{path} puts no film of {data} into {split!r}")
+    elif split_file:
+        raise DatasetError("a split file needs the name of a split, such as test")
+    grouped = all(example.group for example in examples)
+    readable, predictions, thumbnails, unreadable = [], [], [], []
+    with tqdm(total=len(examples), desc="films", unit="film") as progress:
+        for start in range(0, len(examples), _BATCH):
+            batch = examples[start : start + _BATCH]
+            films = _read(batch, unreadable)
+            found = classifier.predict([film for _, film in films])
+            readable += [example for example, _ in films]
+            predictions += [_without_pixels(prediction) for prediction in found]
+            if not grouped:
+                thumbnails += [_thumbnail(film) for _, film in films]
+            progress.update(len(batch))
+    if not readable:
+        raise DatasetError(f"none of the {len(examples)} films can be read")
+    if grouped:
+        groups = [example.group for example in readable]
+    else:
+        groups = near_duplicate_groups(readable, thumbnails)
+    return {
+        "model_version": classifier.config.model_version,
+        "unreadable": unreadable,
+        **evaluate(readable, groups, predictions),
+    }
+
+
+def _read(
+    examples: list[Example], unreadable: list[dict]
+) -> list[tuple[Example, Radiograph]]:
+    """The films that can be read; the others are noted with the reason."""
+    films = []
+    for example in examples:
+        try:
+            films.append((example, read_radiograph(example.path)))
+        except RadiographError as error:
+            reason = {"code": error.code, "reason": str(error)}
+            unreadable.append({"name": example.name, **reason})
+    return films
+
+
+def _without_pixels(prediction: Prediction) -> Prediction:
+    """A prediction whose film keeps its shape alone: thousands fit into memory."""
+    shape = prediction.film.pixels.shape
+    film = dataclasses.replace(
+        prediction.film, pixels=np.broadcast_to(np.uint8(0), shape)
+    )
+    return dataclasses.replace(prediction, film=film)
+
+
+def _thumbnail(film: Radiograph) -> np.ndarray:
+    picture = Image.fromarray(film.pixels)
+    picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    return np.asarray(picture)
+
+
+def print_report(report: Mapping) -> None:
+    """Prints every table that has rows, and what could not be read."""
+    wide = None if sys.stdout.isatty() else 160
+    console = rich.console.Console(width=wide, highlight=False, markup=False)
+    console.print(report["model_version"], style="bold")
+    for table in report_tables(report):
+        grid = rich.table.Table(
+            title=table.title, title_justify="left", box=rich.box.SIMPLE_HEAD
+        )
+        for index, name in enumerate(table.header):
+            grid.add_column(name, overflow="fold", no_wrap=index == 0)
+        for row in table.rows:
+            grid.add_row(*row)
+        console.print(grid)
+    for film in report["unreadable"]:
+        console.print(f"left out {film['name']}: {film['reason']} [{film['code']}]")
+
+
+def write_report(report: Mapping, path: str | Path) -> list[Path]:
+    """Writes a report as JSON, and its figures into `STEM_figures/` beside it.
+
+    Returns:
+        What was written.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return [path, *plot_report(report, path.parent / f"{path.stem}_figures")]
