@@ -7,18 +7,27 @@ from __future__ import annotations
 
 import typer
 
+from fracture.commands.export import export
+from fracture.commands.hub import info, pull, push
+from fracture.commands.predict import predict
+
 app = typer.Typer(
     name="fracture",
     help="Bone-fracture classifier for radiographs. Research software, not a medical "
     "device.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help, which keeps its paragraphs
 )
 
 
 @app.callback()
 def main() -> None:
     """Holds the commands together."""
+
+
+for command in (predict, info, pull, push, export):
+    app.command()(command)
 
 
 if __name__ == "__main__":
