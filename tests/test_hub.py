@@ -2,20 +2,26 @@
 
 import errno
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import huggingface_hub
 import pytest
 from hub_server import TOKEN, HubServer
+from typer.testing import CliRunner
 
 from fracture import FractureClassifier, WeightsError
+from fracture.__main__ import app
 from fracture.hub import resolve
 from fracture.training.publishing import PUBLISHED, publish
 from fracture.weights import WeightsConfig, sha256
 
+ROOT = Path(__file__).parents[1]
 NAME = "someone/fracture"
 
 
@@ -94,6 +100,13 @@ def test_a_version_is_one_commit_with_a_tag(hub, folder):
     for name in names - {"README.md"}:
         assert repository.files[name] == (folder / name).read_bytes()
     assert b"![](figures)" in repository.files["README.md"]
+
+
+def test_the_shipped_weights_are_fit_to_publish(hub):
+    version = publish(ROOT / "weights", ROOT / "MODEL_CARD.md", NAME)
+    readme = hub.repositories[NAME].files["README.md"].decode()
+    assert "](figures/" in readme and "](weights/figures" not in readme
+    assert resolve(f"{NAME}@{version.tag}").name == version.commit
 
 
 def test_pushing_the_same_again_changes_nothing(hub, folder):
@@ -303,4 +316,91 @@ def test_a_full_disk_says_so(hub, folder, monkeypatch):
 def test_a_folder_comes_before_a_repository(hub, folder, monkeypatch):
     monkeypatch.chdir(folder.parents[1])
     assert resolve("run/weights") == Path("run/weights")
+    assert not hub.requests
+
+
+# --- the commands ---
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, [*map(str, arguments)])
+    assert TOKEN not in result.output
+    return result
+
+
+def test_push_and_pull_commands(hub, folder, tmp_path):
+    pushed = run("push", NAME, "-w", folder)
+    commit = hub.repositories[NAME].tags["v0.1.0"]
+    assert pushed.exit_code == 0 and f"{NAME}@v0.1.0, commit {commit}" in pushed.stdout
+    pulled = run("pull", f"{NAME}@v0.1.0", "--all", "--to", tmp_path / "pulled")
+    assert pulled.stdout.splitlines()[-1] == f"{NAME}@{commit}"
+    for name in PUBLISHED:
+        assert (tmp_path / "pulled" / name).read_bytes() == (folder / name).read_bytes()
+    assert run("info", "-w", f"{NAME}@{commit}").exit_code == 0
+    refused = run("pull", f"{NAME}@v2")
+    assert refused.exit_code == 2 and "[hub_revision]" in refused.stderr
+    (folder.parent / "MODEL_CARD.md").write_text("AUROC 1.0")
+    refused = run("push", NAME, "-w", folder)
+    assert refused.exit_code == 2 and "[card_differs]" in refused.stderr
+
+
+@pytest.fixture
+def clone(monkeypatch):
+    pytest.importorskip("gradio")
+    monkeypatch.chdir(ROOT)
+
+
+def front_matter(repository):
+    card = huggingface_hub.RepoCard(repository.files["README.md"].decode())
+    return card.data.to_dict(), card.text
+
+
+def test_a_space_with_published_weights_pins_them(hub, folder, clone):
+    version = push(folder)
+    assert run("push", "--space", "me/demo", "-w", f"{NAME}@v0.1.0").exit_code == 0
+    space = hub.repositories["me/demo"]
+    pinned = f"{NAME}@{version.commit}"
+    assert space.variables == {"FRACTURE_WEIGHTS": pinned}
+    data, text = front_matter(space)
+    assert data["sdk"] == "gradio" and data["app_file"] == "app.py"
+    assert data["models"] == [NAME]
+    preload = f"{NAME} config.json,model.onnx {version.commit}"
+    assert data["preload_from_hub"] == [preload]
+    assert text.strip().startswith("# fracture")
+    assert {"app.py", "fracture/classifier.py", "examples/normal.png"} <= set(
+        space.files
+    )
+    unwanted = ("weights/", "fracture/training/", "tests/", "train.py")
+    assert not [name for name in space.files if name.startswith(unwanted)]
+    needs = space.files["requirements.txt"].decode()
+    assert "gradio" in needs and "onnxruntime" in needs and "tensorflow" not in needs
+
+
+def test_a_space_with_the_weights_of_a_folder(hub, folder, clone, tmp_path):
+    assert run("push", "--space", "me/demo", "-w", folder).exit_code == 0
+    space = hub.repositories["me/demo"]
+    assert space.variables == {"FRACTURE_WEIGHTS": "weights"}
+    assert space.files["weights/model.onnx"] == (folder / "model.onnx").read_bytes()
+    assert "preload_from_hub" not in front_matter(space)[0]
+    # What was sent is whole: the app starts from it alone.
+    for name, content in space.files.items():
+        path = tmp_path / "space" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    code = "import app; print(app.classifier().config.model_version)"
+    environment = os.environ | space.variables
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path / "space",
+        env={k: v for k, v in environment.items() if k != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+    )
+    assert found.stdout.strip() == WeightsConfig.load(folder).model_version, found
+
+
+def test_a_space_needs_a_clone(hub, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refused = run("push", "--space", "me/demo", "-w", folder)
+    assert refused.exit_code == 2 and "[no_app]" in refused.stderr
     assert not hub.requests
