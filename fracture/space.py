@@ -56,7 +56,7 @@ def publish_space(
             commit_message=f"Serve {config.model_version}",
             **kind,
         )
-        # Before the app of a folder's weights, the folder beside it is the default.
+        # Said either way: an earlier push may have named other weights.
         api.add_space_variable(space, "FRACTURE_WEIGHTS", pinned or "weights")
     return commit.oid
 
@@ -64,7 +64,7 @@ def publish_space(
 def _app_files(clone: Path) -> list[Path]:
     named = [clone / name for name in ("app.py", "LICENSE", "MODEL_CARD.md")]
     inside = [path for folder in _FOLDERS for path in (clone / folder).rglob("*")]
-    skipped = {"training", "commands", "__pycache__"}
+    skipped = {"training", "__pycache__"}
     return [
         path
         for path in sorted(named + inside)

@@ -243,6 +243,14 @@ def test_the_cache_answers_with_the_server_down(hub, folder):
     assert code_of(resolve, "someone/else") == "hub_unreachable"
 
 
+@pytest.mark.parametrize("status", [401, 429, 503])
+def test_the_cache_answers_where_the_hub_does_not(hub, folder, status):
+    push(folder)
+    cached = resolve(f"{NAME}@v0.1.0")
+    hub.faults[""] = status
+    assert resolve(f"{NAME}@v0.1.0") == cached
+
+
 @pytest.mark.parametrize("file", ["model.onnx", "config.json"])
 def test_a_tampered_download_is_refused(hub, folder, file):
     push(folder)

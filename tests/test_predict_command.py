@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -155,6 +156,22 @@ def test_no_cell_is_a_formula(weights, films, tmp_path, monkeypatch):
     result = run("=cmd.png", "-w", weights, "-o", "out.csv")
     assert result.exit_code == 0 and read("out.csv")[0]["name"] == "'=cmd.png"
     assert run("=cmd.png", "-w", weights, "-o", "out.csv", "--resume").exit_code == 0
+
+
+def test_a_name_may_be_any_bytes(weights, films, tmp_path):
+    film = tmp_path / os.fsdecode(b"\xff,\xfe.png")
+    film.write_bytes((films / "0000.png").read_bytes())
+    for kind in ("table", "csv", "jsonl"):
+        assert run(tmp_path, "-w", weights, "-f", kind).exit_code == 0
+    for out in (tmp_path / "out.csv", tmp_path / "out.jsonl"):
+        for options in ((), ("--resume",)):
+            assert run(film, "-w", weights, "-o", out, *options).exit_code == 0
+        assert len(out.read_bytes().splitlines()) == 1 + (out.suffix == ".csv")
+
+
+def test_a_name_too_long_is_a_row(weights):
+    result = run("x" * 5000, "-w", weights, "-f", "csv")
+    assert result.exit_code == 1 and "file_not_found" in result.stdout
 
 
 def test_pictures(films, weights, tmp_path):

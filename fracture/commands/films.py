@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import glob
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -33,14 +34,16 @@ def find_films(names: Iterable[str], listed: TextIO) -> Iterator[str]:
         folder those that have a film's suffix or a film's first bytes.
     """
     for name in names:
-        path = Path(name)
         if name == "-":
             lines = (line.rstrip("\r\n") for line in listed)
             yield from find_films((line for line in lines if line), listed)
-        elif path.is_dir():
-            inside = (found for found in path.rglob("*") if _is_film(path, found))
+        elif os.path.isdir(name):
+            folder = Path(name)
+            inside = (found for found in folder.rglob("*") if _is_film(folder, found))
             yield from map(str, sorted(inside))
-        elif not path.exists() and (found := sorted(glob.glob(name, recursive=True))):
+        elif not os.path.exists(name) and (
+            found := sorted(glob.glob(name, recursive=True))
+        ):
             yield from find_films(found, listed)
         else:
             yield name

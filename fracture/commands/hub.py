@@ -77,6 +77,8 @@ def pull(
     """
     from fracture.hub import SERVING_FILES, resolve
 
+    if Path(repository).exists():
+        raise typer.BadParameter(f"{repository} is here already")
     if to and to.exists():
         raise typer.BadParameter(f"{to} exists: name a new folder")
     with told():
@@ -84,8 +86,7 @@ def pull(
     if to:
         shutil.copytree(folder, to)  # follows the links of the cache
     typer.echo(to or folder)
-    if "@" in repository or not Path(repository).exists():
-        typer.echo(f"{repository.split('@')[0]}@{folder.name}")
+    typer.echo(f"{repository.split('@')[0]}@{folder.name}")
 
 
 def push(

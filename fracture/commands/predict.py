@@ -30,6 +30,7 @@ def predict(
     films: Annotated[
         list[str],
         typer.Argument(
+            metavar="FILMS...",
             help="Files, folders, patterns; - reads a list of them from stdin.",
             show_default=False,
         ),
@@ -148,6 +149,7 @@ def _guess(out: Path | None) -> Format:
 
 def _write(answers: Iterable[dict], kind: Format, writer, out: Path | None) -> int:
     """Writes the rows as they come; returns how many films could not be read."""
+    sys.stdout.reconfigure(errors="surrogateescape")  # names of files are any bytes
     unreadable = 0
     if kind is Format.table:
         table = _table()

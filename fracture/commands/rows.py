@@ -68,7 +68,7 @@ class JsonLines:
 
     def line(self, answer: dict) -> str:
         """An answer as one line, its line break included."""
-        return json.dumps(answer, ensure_ascii=False) + "\n"
+        return json.dumps(answer) + "\n"
 
     def read(self, text: str) -> list[tuple[str, str]]:
         """Name and model version of each row."""
