@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -97,12 +98,34 @@ def test_export_is_proven_equal(weights, tmp_path, target, engine):
     assert again.exit_code == 2 and "exists" in again.stderr
 
 
-def test_an_export_that_differs_is_not_kept(weights, tmp_path, monkeypatch):
+class Converted:
+    """A Keras model that is quickly converted."""
+
+    def __call__(self, films, training):
+        return {"probabilities": np.zeros(len(films))}
+
+    def export(self, path, **_):
+        Path(path).write_bytes(b"converted")
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        ({"probabilities": np.full(6, 2e-4)}, "differ by 0.0002"),
+        ({"probabilities": np.full(6, np.nan)}, "differ by nan"),
+        ({"output_0": np.zeros(6)}, "outputs are"),
+    ],
+)
+def test_an_export_that_differs_is_not_kept(
+    weights, tmp_path, monkeypatch, found, reason
+):
     from fracture.training import conversion
 
-    monkeypatch.setattr(conversion, "TOLERANCE", -1.0)
+    target = conversion.Target(".onnx", "train", lambda path, films: found)
+    monkeypatch.setitem(conversion.TARGETS, "onnx", target)
+    monkeypatch.setattr(conversion, "load_keras_model", lambda _: Converted())
     result = run("export", "onnx", "-w", weights, "-o", tmp_path / "model.onnx")
-    assert result.exit_code == 2 and "differ" in result.stderr
+    assert result.exit_code == 2 and reason in result.stderr
     assert not list(tmp_path.iterdir())
 
 
