@@ -88,7 +88,7 @@ def test_a_stopped_run_goes_on_where_it_was(films, whole, weights, tmp_path, kil
     assert run(films, "-w", weights, "-o", out, "--resume").exit_code == 1
     assert out.read_bytes() == whole.read_bytes()
     # Once more: there is nothing left to do.
-    assert run(films, "-w", weights, "-o", out, "--resume").exit_code == 0
+    assert run(films, "-w", weights, "-o", out, "--resume").exit_code == 1
     assert out.read_bytes() == whole.read_bytes()
 
 

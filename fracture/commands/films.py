@@ -18,6 +18,7 @@ from fracture.radiograph import RadiographError
 from fracture.raster import sniff
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".dcm"}
+Drawing = Callable[[Prediction], Image.Image]
 _HEAD = 2048  # bytes that `sniff` looks at
 
 
@@ -63,10 +64,19 @@ def _is_film(folder: Path, path: Path) -> bool:
     return True
 
 
+def open_folders(
+    overlays: Path | None, heatmaps: Path | None
+) -> list[tuple[Drawing, Path, str]]:
+    """Makes the folders for pictures: how to draw, where to save, with what suffix."""
+    wanted = [(Prediction.overlay, overlays, ".jpg"), (draw_heatmap, heatmaps, ".png")]
+    drawings = [drawing for drawing in wanted if drawing[1]]
+    for _, folder, _ in drawings:
+        folder.mkdir(parents=True, exist_ok=True)
+    return drawings
+
+
 def judge(
-    classifier: FractureClassifier,
-    film: str,
-    pictures: dict[Callable[[Prediction], Image.Image], Path],
+    classifier: FractureClassifier, film: str, pictures: dict[Drawing, Path]
 ) -> dict:
     """Classifies one film and saves its pictures.
 

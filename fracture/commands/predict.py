@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from tqdm import tqdm
 
 from fracture.commands.options import STOPPED, UNREADABLE, Weights, fail, told
+from fracture.commands.rows import Csv, JsonLines, ResumeError, finished_rows
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -76,10 +78,8 @@ def predict(
       2  wrong usage, no film, or weights that cannot be used
       130  stopped
     """
-    from fracture.classifier import FractureClassifier, Prediction
+    from fracture.classifier import FractureClassifier
     from fracture.commands import films as many
-    from fracture.commands.rows import Csv, JsonLines, ResumeError
-    from fracture.commands.rows import resume as count_rows
 
     kind = kind or _guess(out)
     if kind is Format.table and (out or resume):
@@ -94,46 +94,39 @@ def predict(
     if not names:
         fail("no film found")
     writer = Csv() if kind is Format.csv else JsonLines()
-    done, version = 0, classifier.config.model_version
+    written = []
     if resume:
         try:
-            done = count_rows(out, writer, names, version)
+            version = classifier.config.model_version
+            written = finished_rows(out, writer, names, version)
         except ResumeError as error:
             fail(f"{error}; nothing was changed")
-    drawings = []
-    for folder, draw, suffix in (
-        (overlays, Prediction.overlay, ".jpg"),
-        (heatmaps, many.draw_heatmap, ".png"),
-    ):
-        if folder:
-            folder.mkdir(parents=True, exist_ok=True)
-            drawings.append((folder, draw, suffix))
+    drawings = many.open_folders(overlays, heatmaps)
 
     def work(number: int) -> dict:
         # Films of several folders share names, hence the number.
         stem = f"{number + 1:05d}-{Path(names[number]).stem}"
-        pictures = {draw: folder / (stem + end) for folder, draw, end in drawings}
+        pictures = {draw: folder / (stem + end) for draw, folder, end in drawings}
         return many.judge(classifier, names[number], pictures)
 
-    from tqdm import tqdm
-
-    answers = many.in_order(work, range(done, len(names)), jobs)
+    unreadable = sum(bool(row.get("error_code")) for row in written)
+    answers = many.in_order(work, range(len(written), len(names)), jobs)
     # On a terminal only, and not among rows that go to the same terminal.
-    rows_shown = kind is not Format.table and not out and sys.stdout.isatty()
-    bar = {"initial": done, "unit": "film", "disable": rows_shown or None}
+    hidden = kind is not Format.table and not out and sys.stdout.isatty()
+    bar = {"initial": len(written), "total": len(names), "unit": "film", "leave": False}
     with contextlib.closing(answers):
         try:
-            counted = tqdm(answers, total=len(names), leave=False, **bar)
-            unreadable = _write(counted, kind, writer, out)
+            counted = tqdm(answers, disable=hidden or None, **bar)
+            unreadable += _write(counted, kind, writer, out)
         except KeyboardInterrupt:
-            typer.echo("fracture: stopped; --resume goes on", err=True)
+            typer.echo("fracture: stopped; with --out, --resume goes on", err=True)
             raise typer.Exit(STOPPED) from None
         except BrokenPipeError:
             raise  # whoever read the rows has enough of them
         except OSError as error:
             fail(f"cannot write: {error}; --resume goes on")
     if unreadable:
-        message = f"{unreadable} of {len(names) - done} films could not be read"
+        message = f"{unreadable} of {len(names)} films could not be read"
         typer.echo(f"fracture: {message}", err=True)
         raise typer.Exit(UNREADABLE)
 
@@ -147,7 +140,9 @@ def _guess(out: Path | None) -> Format:
         raise typer.BadParameter("name --out .csv or .jsonl, or say --format") from None
 
 
-def _write(answers: Iterable[dict], kind: Format, writer, out: Path | None) -> int:
+def _write(
+    answers: Iterable[dict], kind: Format, writer: Csv | JsonLines, out: Path | None
+) -> int:
     """Writes the rows as they come; returns how many films could not be read."""
     sys.stdout.reconfigure(errors="surrogateescape")  # names of files are any bytes
     unreadable = 0

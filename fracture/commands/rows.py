@@ -51,10 +51,9 @@ class Csv:
         csv.writer(text).writerow(_inert(flat.get(column)) for column in COLUMNS)
         return text.getvalue()
 
-    def read(self, text: str) -> list[tuple[str, str]]:
-        """Name and model version of each row."""
-        rows = csv.DictReader(io.StringIO(text), strict=True)
-        return [(row["name"], row["model_version"]) for row in rows]
+    def read(self, text: str) -> list[dict]:
+        """Rows written before."""
+        return list(csv.DictReader(io.StringIO(text), strict=True))
 
     def name(self, film: str) -> str:
         """A film's name as a cell."""
@@ -70,10 +69,9 @@ class JsonLines:
         """An answer as one line, its line break included."""
         return json.dumps(answer) + "\n"
 
-    def read(self, text: str) -> list[tuple[str, str]]:
-        """Name and model version of each row."""
-        rows = map(json.loads, text.splitlines())
-        return [(row["name"], row["model_version"]) for row in rows]
+    def read(self, text: str) -> list[dict]:
+        """Rows written before."""
+        return [json.loads(line) for line in text.splitlines()]
 
     def name(self, film: str) -> str:
         """A film's name as it is."""
@@ -87,10 +85,10 @@ def _inert(cell: object) -> object:
     return cell
 
 
-def resume(
+def finished_rows(
     path: Path, kind: Csv | JsonLines, films: Sequence[str], model_version: str
-) -> int:
-    """Cuts what a kill left of an unfinished row, and counts the finished ones.
+) -> list[dict]:
+    """Cuts what a kill left of an unfinished row; returns the finished ones.
 
     Args:
         path: of rows written before; may be missing.
@@ -105,16 +103,17 @@ def resume(
     try:
         text = whole.decode("utf-8", "surrogateescape")  # as names of files may need
         rows = kind.read(text)
+        found = [(row["name"], row["model_version"]) for row in rows]
     except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise ResumeError(f"{path} is damaged: {error}") from error
     if text and not text.startswith(kind.head.strip()):
         raise ResumeError(f"{path} has other columns")
     expected = [kind.name(film) for film in films[: len(rows)]]
-    if [name for name, _ in rows] != expected:
+    if [name for name, _ in found] != expected:
         raise ResumeError(f"{path} holds other films, or in another order")
-    if {version for _, version in rows} - {model_version}:
+    if {version for _, version in found} - {model_version}:
         raise ResumeError(f"{path} was written with other weights")
     if len(whole) < len(data):
         with path.open("r+b") as file:
             file.truncate(len(whole))
-    return len(rows)
+    return rows
