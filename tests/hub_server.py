@@ -84,10 +84,16 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         line = f"{self.command} {path}"
         self.server.requests.append(line)
-        for pattern, status in self.server.faults.items():
-            if re.search(pattern, line):
-                return self.fail(status)
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        faults = self.server.faults.items()
+        fault = [status for pattern, status in faults if re.search(pattern, line)]
+        size = int(self.headers.get("Content-Length") or 0)
+        if fault == [None]:
+            self.rfile.read(size // 2)
+            self.close_connection = True
+            return self.connection.close()
+        body = self.rfile.read(size)  # or the client may miss the answer
+        if fault:
+            return self.fail(fault[0])
         for pattern, route in _ROUTES:
             if match := re.fullmatch(pattern, line):
                 return route(self, body, *match.groups())
@@ -95,11 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_POST = do_PUT = handle_request
 
-    def fail(self, status: int | None, code: str = "", message: str = ""):
-        self.close_connection = True
-        if status is None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0) // 2)
-            return self.connection.close()
+    def fail(self, status: int, code: str = "", message: str = ""):
         headers = {"X-Error-Code": code, "X-Error-Message": message}
         return self.answer({"error": message}, status, headers)
 
