@@ -3,6 +3,7 @@
     python train.py                     phantom films: see all of it work, no data
     python train.py --data FOLDER       your films, the default recipe
     python train.py --data FOLDER --train-only SOURCE --out weights --resume
+    python train.py --data FOLDER --push-to user/name
 
 FOLDER holds class folders (`normal/ hairline/ displaced/`, or `fractured/` beside
 `normal/`), a `manifest.csv`, FracAtlas or MURA as published. The run reads the films,
@@ -40,6 +41,7 @@ from fracture.training.gradcam import gradcam_difference
 from fracture.training.negatives import negatives
 from fracture.training.networks import BackboneError, map_stride
 from fracture.training.novelty import novelty_figures, unseen_kinds
+from fracture.training.publishing import publish
 from fracture.training.readouts import (
     QUANTILE,
     NoveltyDetector,
@@ -50,6 +52,7 @@ from fracture.training.readouts import (
 from fracture.training.recipes import RECIPES
 from fracture.training.table import load_table
 from fracture.training.thresholds import part_operating_points
+from fracture.weights import WeightsError
 
 _NEGATIVES = 200  # pictures of each kind that are no limb radiographs
 
@@ -79,6 +82,11 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="continue a stopped run")
     parser.add_argument(
         "--phantoms", type=int, default=200, help="films per class without --data"
+    )
+    parser.add_argument(
+        "--push-to",
+        metavar="USER/NAME",
+        help="publish weights and card on the Hugging Face Hub, see `fracture push`",
     )
     return parser.parse_args(argv)
 
@@ -229,8 +237,12 @@ def main(argv: list[str] | None = None) -> None:
     text = json.dumps(metrics, indent=2) + "\n"
     (out / "metrics.json").write_text(text, encoding="utf-8")
     plot_report(reports["test"], out / "figures")
-    write_card(out, args.card or out / "MODEL_CARD.md")
+    card = args.card or out / "MODEL_CARD.md"
+    write_card(out, card)
     print(f"weights, metrics and figures are in {out}")
+    if args.push_to:
+        version = publish(out, card, args.push_to)
+        print(f"published {version.repository}@{version.tag}, commit {version.commit}")
 
 
 def start_or_resume(checkpoints: Path, run: dict, resume: bool) -> Path:
@@ -250,5 +262,5 @@ def start_or_resume(checkpoints: Path, run: dict, resume: bool) -> Path:
 if __name__ == "__main__":
     try:
         main()
-    except (BackboneError, DatasetError) as error:
+    except (BackboneError, DatasetError, WeightsError) as error:
         sys.exit(f"train.py: {error}")

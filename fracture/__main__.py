@@ -5,10 +5,12 @@ Commands import what they need when they run: serving ones neither keras nor ten
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
+
+from fracture.commands.evaluate import evaluate
+from fracture.commands.export import export
+from fracture.commands.hub import info, pull, push
+from fracture.commands.predict import predict
 
 app = typer.Typer(
     name="fracture",
@@ -16,6 +18,7 @@ app = typer.Typer(
     "device.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help, which keeps its paragraphs
 )
 
 
@@ -24,34 +27,8 @@ def main() -> None:
     """Holds the commands together."""
 
 
-@app.command()
-def evaluate(
-    data: Annotated[Path, typer.Argument(help="folder or manifest of labelled films")],
-    weights: Annotated[Path, typer.Option(help="weights folder")] = Path("weights"),
-    split: Annotated[
-        str | None, typer.Option(help="only the films of this split, such as test")
-    ] = None,
-    split_file: Annotated[
-        Path | None, typer.Option(help="which film is where; default: of the weights")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="JSON file for the report; figures go beside it")
-    ] = None,
-) -> None:
-    """Measures the classifier on labelled films, with 95 % intervals."""
-    from fracture.training.datasets import DatasetError
-    from fracture.training.report import evaluate_folder, print_report, write_report
-    from fracture.weights import WeightsError
-
-    try:
-        report = evaluate_folder(data, weights, split, split_file)
-    except (DatasetError, WeightsError) as error:
-        typer.echo(f"evaluate: {error}", err=True)
-        raise typer.Exit(2) from error
-    print_report(report)
-    if out:
-        written = write_report(report, out)
-        typer.echo(f"wrote {out} and {len(written) - 1} figures")
+for command in (predict, evaluate, info, pull, push, export):
+    app.command()(command)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from PIL import Image
 
 from fracture.classes import BODY_PARTS, CLASSES, FRACTURE_CLASSES, MAPS
 from fracture.explanation import describe_location, draw_overlay, locate
+from fracture.hub import resolve
 from fracture.letterbox import Letterbox
 from fracture.radiograph import Notice, Radiograph, Source, read_radiograph
 from fracture.weights import MODEL_FILE, WeightsConfig, WeightsError
@@ -172,19 +173,20 @@ class FractureClassifier:
 
     @classmethod
     def from_pretrained(
-        cls, folder: str | Path = "weights", threads: int = 0
+        cls, source: str | Path = "weights", threads: int = 0
     ) -> FractureClassifier:
         """Loads a weights folder after checking it.
 
         Args:
-            folder: as written by `train.py`.
+            source: a folder as written by `train.py`, or `user/name@revision` on the
+                Hugging Face Hub, see `fracture.hub.resolve`.
             threads: of the inference engine; 0 takes one per core.
 
         Raises:
             WeightsError: missing or damaged files, a checksum or a declared shape that
-                does not hold.
+                does not hold, or why the Hub gives none.
         """
-        config = WeightsConfig.load(folder)
+        config = WeightsConfig.load(resolve(source))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         # An idle server must not burn its cores waiting for the next film.

@@ -21,7 +21,8 @@ class WeightsError(ValueError):
 
     Attributes:
         code: `weights_missing`, `weights_config`, `weights_checksum`,
-            `weights_unreadable` or `weights_shape`.
+            `weights_unreadable` or `weights_shape`; from the Hub `disk_full` and those
+            with `hub_`, see `fracture.hub`.
         message: a sentence a person can act on.
     """
 

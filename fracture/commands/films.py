@@ -1,0 +1,119 @@
+"""From what a user names to films, and from films to answers, many at a time."""
+
+from __future__ import annotations
+
+import collections
+import glob
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from PIL import Image
+
+from fracture.classifier import FractureClassifier, Prediction
+from fracture.radiograph import RadiographError
+from fracture.raster import sniff
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".dcm"}
+Drawing = Callable[[Prediction], Image.Image]
+_HEAD = 2048  # bytes that `sniff` looks at
+
+
+def find_films(names: Iterable[str], listed: TextIO) -> Iterator[str]:
+    """Expands what was named to files, in that order, folders and patterns sorted.
+
+    Args:
+        names: files, folders (with all their folders), patterns such as `*.png`, or `-`
+            for a list of them, one a line.
+        listed: where that list comes from.
+
+    Yields:
+        Paths. A file that was named is always among them, even when it is missing; of a
+        folder those that have a film's suffix or a film's first bytes.
+    """
+    for name in names:
+        if name == "-":
+            lines = (line.rstrip("\r\n") for line in listed)
+            yield from find_films((line for line in lines if line), listed)
+        elif os.path.isdir(name):
+            folder = Path(name)
+            inside = (found for found in folder.rglob("*") if _is_film(folder, found))
+            yield from map(str, sorted(inside))
+        elif not os.path.exists(name) and (
+            found := sorted(glob.glob(name, recursive=True))
+        ):
+            yield from find_films(found, listed)
+        else:
+            yield name
+
+
+def _is_film(folder: Path, path: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    if hidden or not path.is_file():
+        return False
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    try:
+        with path.open("rb") as file:
+            sniff(file.read(_HEAD))
+    except (OSError, RadiographError):
+        return False
+    return True
+
+
+def open_folders(
+    overlays: Path | None, heatmaps: Path | None
+) -> list[tuple[Drawing, Path, str]]:
+    """Makes the folders for pictures: how to draw, where to save, with what suffix."""
+    wanted = [(Prediction.overlay, overlays, ".jpg"), (draw_heatmap, heatmaps, ".png")]
+    drawings = [drawing for drawing in wanted if drawing[1]]
+    for _, folder, _ in drawings:
+        folder.mkdir(parents=True, exist_ok=True)
+    return drawings
+
+
+def judge(
+    classifier: FractureClassifier, film: str, pictures: dict[Drawing, Path]
+) -> dict:
+    """Classifies one film and saves its pictures.
+
+    Args:
+        pictures: what to draw -> where to save it.
+
+    Returns:
+        `name`, `model_version` and either what `Prediction.to_dict` gives or
+        `error_code` and `error_message`.
+    """
+    answer = {"name": film, "model_version": classifier.config.model_version}
+    try:
+        prediction = classifier.predict(film)
+    except RadiographError as error:
+        return answer | {"error_code": error.code, "error_message": error.message}
+    for draw, path in pictures.items():
+        draw(prediction).save(path, quality=90)
+    return answer | prediction.to_dict()
+
+
+def draw_heatmap(prediction: Prediction) -> Image.Image:
+    """The evidence of a fracture as 8-bit grey, at the film's size; 255 is clear."""
+    strength = prediction.heatmap / prediction.config.heatmap_reference
+    return Image.fromarray((strength.clip(0, 1) * 255).astype(np.uint8))
+
+
+def in_order(work: Callable, items: Sequence, jobs: int) -> Iterator:
+    """Works on some items at once; results come in order, and never far ahead."""
+    waiting = collections.deque()
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > 2 * jobs:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

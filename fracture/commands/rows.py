@@ -1,0 +1,121 @@
+"""Answers as rows of CSV or JSON lines, and where a stopped file goes on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from fracture.classes import CLASSES
+
+COLUMNS = (
+    "name",
+    "finding",
+    "severity",
+    "fracture_probability",
+    *(f"probability_{name}" for name in CLASSES),
+    "rule_out_threshold",
+    "rule_in_threshold",
+    "location",
+    "peak_x",
+    "peak_y",
+    "film_width",
+    "film_height",
+    "in_distribution",
+    "novelty",
+    "warnings",
+    "error_code",
+    "error_message",
+    "model_version",
+)
+
+
+class ResumeError(ValueError):
+    """The file is not the beginning of what is to be written."""
+
+
+class Csv:
+    """RFC 4180, safe for spreadsheets: a cell is never taken for a formula."""
+
+    head = ",".join(COLUMNS) + "\r\n"
+
+    def line(self, answer: dict) -> str:
+        """An answer as one line, its line break included."""
+        flat = answer | {
+            f"probability_{name}": p
+            for name, p in answer.get("probabilities", {}).items()
+        }
+        codes = (notice["code"] for notice in answer.get("warnings", ()))
+        flat["warnings"] = " ".join(codes)
+        text = io.StringIO()
+        csv.writer(text).writerow(_inert(flat.get(column)) for column in COLUMNS)
+        return text.getvalue()
+
+    def read(self, text: str) -> list[dict]:
+        """Rows written before."""
+        return list(csv.DictReader(io.StringIO(text), strict=True))
+
+    def name(self, film: str) -> str:
+        """A film's name as a cell."""
+        return _inert(film)
+
+
+class JsonLines:
+    """One JSON object a line: `Prediction.to_dict()` with the film's name."""
+
+    head = ""
+
+    def line(self, answer: dict) -> str:
+        """An answer as one line, its line break included."""
+        return json.dumps(answer) + "\n"
+
+    def read(self, text: str) -> list[dict]:
+        """Rows written before."""
+        return [json.loads(line) for line in text.splitlines()]
+
+    def name(self, film: str) -> str:
+        """A film's name as it is."""
+        return film
+
+
+def _inert(cell: object) -> object:
+    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection)."""
+    if isinstance(cell, str) and cell.lstrip(" ").startswith(tuple("=+-@\t\r\n")):
+        return f"'{cell}"
+    return cell
+
+
+def finished_rows(
+    path: Path, kind: Csv | JsonLines, films: Sequence[str], model_version: str
+) -> list[dict]:
+    """Cuts what a kill left of an unfinished row; returns the finished ones.
+
+    Args:
+        path: of rows written before; may be missing.
+        films: names of all films, in the order of the rows.
+        model_version: of the weights that go on.
+
+    Raises:
+        ResumeError: the rows are of other films, of other weights or damaged.
+    """
+    data = path.read_bytes() if path.is_file() else b""
+    whole = data[: data.rfind(b"\n") + 1]
+    try:
+        text = whole.decode("utf-8", "surrogateescape")  # as names of files may need
+        rows = kind.read(text)
+        found = [(row["name"], row["model_version"]) for row in rows]
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise ResumeError(f"{path} is damaged: {error}") from error
+    if text and not text.startswith(kind.head.strip()):
+        raise ResumeError(f"{path} has other columns")
+    expected = [kind.name(film) for film in films[: len(rows)]]
+    if [name for name, _ in found] != expected:
+        raise ResumeError(f"{path} holds other films, or in another order")
+    if {version for _, version in found} - {model_version}:
+        raise ResumeError(f"{path} was written with other weights")
+    if len(whole) < len(data):
+        with path.open("r+b") as file:
+            file.truncate(len(whole))
+    return rows
