@@ -39,7 +39,7 @@ from fracture.training.films import FilmSequence, make_squares
 from fracture.training.fit import Progress, train, write_history
 from fracture.training.gradcam import gradcam_difference
 from fracture.training.negatives import negatives
-from fracture.training.networks import BackboneError, map_stride
+from fracture.training.networks import BackboneError
 from fracture.training.novelty import novelty_figures, unseen_kinds
 from fracture.training.publishing import publish
 from fracture.training.readouts import (
@@ -109,7 +109,9 @@ def main(argv: list[str] | None = None) -> None:
     table = load_table(data, out / "split.csv", args.seed, args.train_only)
     labels_of = source_labels(table.examples)
 
-    def make_sequence(split: str, size: int, augmented: bool = False) -> FilmSequence:
+    def make_sequence(
+        split: str, size: int, stride: int = 32, augmented: bool = False
+    ) -> FilmSequence:
         part = table.of(split)
         repeats = [
             1
@@ -126,15 +128,15 @@ def main(argv: list[str] | None = None) -> None:
             repeats if augmented else None,
             args.seed,
             labels_of,
-            map_stride(recipe),
+            stride,
         )
 
     # --- two phases ---
     network = train(
         recipe,
-        lambda size: (
-            make_sequence("train", size, augmented=True),
-            make_sequence("validation", size),
+        lambda size, stride: (
+            make_sequence("train", size, stride, augmented=True),
+            make_sequence("validation", size, stride),
         ),
         checkpoints,
         None if initial == "none" or not recipe.pretrained else initial,

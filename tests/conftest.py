@@ -23,7 +23,6 @@ def recipe():
         RECIPES["quick"],
         alpha=0.35,
         image_size=SIZE,
-        pyramid_channels=32,
         hidden_units=16,
         batch_size=8,
     )
@@ -67,12 +66,9 @@ def network(recipe, squares):
         norm.momentum = 0.0
     model(squares, training=True)
     head = model.get_layer("head")
-    features = keras.Model(model.input, model.get_layer("features").output)
-    spread = features.predict(squares, verbose=0).mean((1, 2)).std(0).mean()
     rng = np.random.default_rng(0)
-    for layer, scale in ((head.hidden, 1 / spread), (head.classifier, 1.0)):
-        kernel = rng.normal(0, scale, layer.kernel.shape)
-        kernel /= np.sqrt(layer.kernel.shape[0])
+    for layer in (head.hidden, head.classifier):
+        kernel = rng.normal(0, 1, layer.kernel.shape) / np.sqrt(layer.kernel.shape[0])
         layer.set_weights([kernel, rng.normal(0, 0.1, layer.bias.shape)])
     embedding = model.predict(squares, verbose=0)["embedding"]
     tags = [frozenset({part}) for part in ("hand", "leg")] * 3

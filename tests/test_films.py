@@ -8,6 +8,7 @@ import pytest
 
 from fracture.training.datasets import Example
 from fracture.training.films import FilmSequence, augment, box_grid
+from fracture.training.networks import build_network, map_grid
 from fracture.training.recipes import Augmentation
 
 STILL = Augmentation(0, 0, 0, 0, horizontal_flip=False, vertical_flip=False)
@@ -74,12 +75,14 @@ def test_grey_changes_stay_in_range(field):
         assert all((np.diff(f[0].astype(int)) >= 0).all() for f in found)
 
 
-@pytest.mark.parametrize("stride", [16, 32])
-def test_a_grid_has_the_cells_of_its_stride(stride):
-    _, boxes = spot(100, 60)
+@pytest.mark.parametrize(("stride", "cells"), [(32, 5), (16, 11)])
+def test_a_grid_has_the_cells_of_the_map(recipe, stride, cells):
+    _, boxes = spot(96, 64)
     grid = box_grid(boxes, SIZE, stride)
-    assert grid.shape == (SIZE // stride, SIZE // stride)
-    assert grid[60 // stride, 100 // stride] == 1
+    network = build_network(recipe, SIZE, output_stride=stride)
+    assert grid.shape == (cells, cells) == network.output["evidence"].shape[1:]
+    first, step = map_grid(stride).values()
+    assert grid[round((64 - first) / step), round((96 - first) / step)] == 1
 
 
 def test_thin_box_marks_a_cell():

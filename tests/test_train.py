@@ -23,7 +23,6 @@ TINY = dataclasses.replace(
     RECIPES["quick"],
     alpha=0.35,
     pretrained=False,
-    pyramid_channels=16,
     train_batch_norm=True,
     image_size=64,
     hidden_units=8,
@@ -91,11 +90,11 @@ class KilledSequence(FilmSequence):
 def run(folder, phantoms, sequence=FilmSequence, recipe=TINY):
     examples, films = phantoms
 
-    def make_sequences(size):
+    def make_sequences(size, stride):
         shared = (films, examples, size, recipe.batch_size)
         return (
-            sequence(*shared, recipe.augmentation, seed=3, workers=1),
-            FilmSequence(*shared),
+            sequence(*shared, recipe.augmentation, seed=3, stride=stride, workers=1),
+            FilmSequence(*shared, stride=stride),
         )
 
     return train(recipe, make_sequences, folder, seed=3)

@@ -15,7 +15,7 @@ from fracture import __version__
 from fracture.classes import BODY_PARTS, CLASSES, MAPS
 from fracture.classifier import FractureClassifier
 from fracture.training.calibration import Calibration
-from fracture.training.networks import build_network, map_stride
+from fracture.training.networks import build_network, map_grid
 from fracture.training.readouts import QUANTILE
 from fracture.training.recipes import Recipe
 from fracture.weights import CONFIG_FILE, FORMAT, KERAS_FILE, MODEL_FILE, sha256
@@ -84,7 +84,6 @@ def export_weights(
     network.save_weights(folder / KERAS_FILE)
     model(probe[:1], training=False)  # the ONNX exporter wants a model that was called
     model.export(folder / MODEL_FILE, format="onnx", verbose=False)
-    stride = map_stride(recipe)
     size, cells = recipe.image_size, network.output["heatmaps"].shape[1]
     config = {
         "format": FORMAT,
@@ -128,7 +127,7 @@ def export_weights(
         "out_of_distribution": {"threshold": novelty_threshold, "quantile": QUANTILE},
         "calibration": calibration.to_dict(),
         "operating_points": operating_points,
-        "heatmap_grid": {"first": stride / 2, "step": stride},
+        "heatmap_grid": map_grid(recipe.output_stride),
         "heatmap_reference": heatmap_reference,
         "recipe": recipe.to_dict(),
         "data": provenance,

@@ -14,7 +14,7 @@ from fracture.classifier import FractureClassifier
 from fracture.training.metrics import bootstrap, mean
 
 # Layers whose weights are shuffled, by the beginning of their names.
-_RANDOMISED = {"head": ("head", "pyramid"), "last_block": ("block_16", "Conv_1")}
+_RANDOMISED = {"head": ("head",), "last_block": ("block_16", "Conv_1")}
 _DELETED = 1 / 9  # share of the map's cells, the strongest first
 _STEPS = 8
 _RANDOM_ORDERS = 3

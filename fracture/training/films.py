@@ -12,6 +12,7 @@ from PIL import Image
 from fracture.letterbox import Letterbox
 from fracture.training.datasets import Example, source_labels
 from fracture.training.labels import label_sets
+from fracture.training.networks import map_grid
 from fracture.training.recipes import Augmentation
 
 
@@ -29,7 +30,7 @@ class FilmSequence(keras.utils.PyDataset):
         augmentation: None yields the films as served, in order.
         repeats: how often an epoch shows each film; None is once.
         labels_of: source -> labels that occur in it, over all splits.
-        stride: pixels of the square per cell of the map.
+        stride: output stride of the network that makes the map.
     """
 
     def __init__(
@@ -113,17 +114,18 @@ def box_grid(
 
     Args:
         boxes: `(n, 4)` in pixels of the square.
-        stride: pixels per cell.
+        stride: output stride of the network that makes the map.
         matrix: 2 x 3 affine map from output to input pixels, as Pillow's.
 
     Returns:
-        float32 `(size / stride, size / stride)`; zero without boxes.
+        float32 `(cells, cells)`, the grid of `map_grid(stride)`; zero without boxes.
     """
-    cells = size // stride
+    first = map_grid(stride)["first"]
+    cells = (size - int(first)) // stride + 1
     if not len(boxes):
         return np.zeros((cells, cells), np.float32)
     fine = 8  # samples per cell and axis
-    centres = (np.arange(cells * fine) + 0.5) * stride / fine
+    centres = first + ((np.arange(cells * fine) + 0.5) / fine - 0.5) * stride
     x, y = np.meshgrid(centres, centres)
     if matrix is not None:
         x, y = (row[0] * x + row[1] * y + row[2] for row in matrix)

@@ -25,7 +25,7 @@ from fracture.training.recipes import Phase, Recipe
 # The parts of a callback's memory that decide when it acts.
 _CALLBACK_STATE = ("wait", "best", "cooldown_counter", "best_epoch")
 
-MakeSequences = Callable[[int], tuple[FilmSequence, FilmSequence]]
+MakeSequences = Callable[[int, int], tuple[FilmSequence, FilmSequence]]
 
 
 @dataclasses.dataclass
@@ -75,7 +75,7 @@ def train(
     """Trains a recipe, continuing from the checkpoint in `folder` if there is one.
 
     Args:
-        make_sequences: image size -> training and validation films.
+        make_sequences: image size and output stride -> training and validation films.
         folder: for checkpoints; made when missing.
         backbone_weights: see `build_network`.
         seed: of initialisation, dropout, order and augmentation.
@@ -94,10 +94,11 @@ def train(
         size = phase.image_size or recipe.image_size
         fresh = index == 0
         weights = backbone_weights if fresh else None
-        model = build_network(recipe, size, weights)
+        model = build_network(recipe, size, weights, phase.output_stride)
         if not fresh:
             model.load_weights(carried)
-        _run_phase(recipe, phase, model, make_sequences(size), folder, progress)
+        sequences = make_sequences(size, phase.output_stride)
+        _run_phase(recipe, phase, model, sequences, folder, progress)
         carried = folder / f"phase{index + 1}-start.weights.h5"
         _bare(model).save_weights(carried)
         progress.phase, progress.epoch, progress.callbacks = index + 1, 0, {}

@@ -13,9 +13,8 @@ from fracture.training.readouts import Novelty
 from fracture.training.recipes import Recipe
 from fracture.weights import CONFIG_FILE, KERAS_FILE
 
-# Layers that are ours, not the backbone's.
-_OWN = ("pyramid", "features", "head", "pool_", "embedding", "body_parts", "novelty")
-_FINE = "block_13_expand_relu"  # the backbone's last map at stride 16
+_DILATED = {f"block_{block}_depthwise" for block in (14, 15, 16)}
+_FINE = "block_13_expand_relu"  # the backbone's last map before its last stride
 
 
 class BackboneError(RuntimeError):
@@ -23,7 +22,10 @@ class BackboneError(RuntimeError):
 
 
 def build_network(
-    recipe: Recipe, image_size: int | None = None, backbone_weights: str | None = None
+    recipe: Recipe,
+    image_size: int | None = None,
+    backbone_weights: str | None = None,
+    output_stride: int | None = None,
 ) -> keras.Model:
     """Builds the network of a recipe.
 
@@ -33,15 +35,19 @@ def build_network(
         backbone_weights: None (random), "imagenet" (downloaded by keras.applications),
             a `.weights.h5` file of the stand-alone backbone, or a weights folder of a
             network of the same width, whose backbone is taken.
+        output_stride: 32 is the backbone as published. 16 removes its last stride and
+            dilates what follows (a trous, Chen et al., TPAMI 2018): every second cell
+            in each direction, the odd ones, is exactly a cell of the network at 32, and
+            the cells between them refine the map. Default `recipe.output_stride`.
 
     Returns:
         A functional model: uint8 `(n, size, size, 1)`, grey 0..255, to a dict of
         `logits`, `heatmaps` and `evidence` (see `ExplainedHead`); `embedding`
-        `(n, channels)`, the backbone's pooled features at strides 16 and 32; and what
-        is read out of it after training, `body_parts` `(n, 4)` and `novelty` `(n,)`
-        (see `fracture.training.readouts`). Named layers: `film`, `scale`, `rgb`, the
-        backbone's own, `pyramid_*`, `features`, `head`, `pool_*`, and the last three
-        outputs.
+        `(n, channels)`, the pooled features before the backbone's last stride and at
+        its end; and what is read out of it after training, `body_parts` `(n, 4)` and
+        `novelty` `(n,)` (see `fracture.training.readouts`). Named layers: `film`,
+        `scale`, `rgb`, the backbone's own, `features`, `head`, `pool_*`, and the last
+        three outputs.
 
     Raises:
         BackboneError: the initial weights cannot be downloaded or read.
@@ -76,14 +82,13 @@ def build_network(
         for layer in backbone.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = 0.9  # the backbone's 0.999 needs thousands of steps
-    coarse, fine = backbone.output, backbone.get_layer(_FINE).output
-    features = coarse
-    if recipe.pyramid_channels:
-        features = _pyramid(coarse, fine, recipe.pyramid_channels)
-    features = keras.layers.Identity(name="features")(features)
+    features = keras.layers.Identity(name="features")(backbone.output)
     pooled = [
         keras.layers.GlobalAveragePooling2D(name=f"pool_{name}")(grid)
-        for name, grid in (("fine", fine), ("coarse", coarse))
+        for name, grid in (
+            ("fine", backbone.get_layer(_FINE).output),
+            ("coarse", backbone.output),
+        )
     ]
     embedding = keras.layers.Concatenate(name="embedding")(pooled)
     outputs = {
@@ -92,28 +97,21 @@ def build_network(
         "body_parts": body_parts(embedding),
         "novelty": novelty(embedding),
     }
-    return keras.Model(film, outputs, name=recipe.name.replace("-", "_"))
+    model = keras.Model(film, outputs, name=recipe.name.replace("-", "_"))
+    if (output_stride or recipe.output_stride) == 32:
+        return model
+    finer = keras.models.clone_model(model, clone_function=_without_stride)
+    finer.set_weights(model.get_weights())
+    return finer
 
 
-def map_stride(recipe: Recipe) -> int:
-    """Pixels of the square from cell to cell of the map."""
-    return 16 if recipe.pyramid_channels else 32
+def map_grid(output_stride: int) -> dict[str, float]:
+    """Where a map's cells lie: centre of the `first`, and `step`, in pixels.
 
-
-def _pyramid(coarse, fine, channels: int):
-    """Merges two depths of the backbone on the finer one's grid.
-
-    The top-down step of a feature pyramid (Lin et al., CVPR 2017): what the deep map
-    knows, where the earlier one, of twice its resolution, saw it.
+    At stride 16 the cells sit on the corners of a 16-pixel raster, the first at 0: that
+    is where training at stride 32 put the centres of the cells they share.
     """
-    deep = keras.layers.Conv2D(channels, 1, use_bias=False, name="pyramid_coarse")
-    deep = keras.layers.UpSampling2D(name="pyramid_up")(deep(coarse))
-    lateral = keras.layers.Conv2D(channels, 1, name="pyramid_fine")(fine)
-    merged = keras.layers.Add(name="pyramid_add")([deep, lateral])
-    merged = keras.layers.ReLU(name="pyramid_add_relu")(merged)
-    return keras.layers.SeparableConv2D(
-        channels, 3, padding="same", activation="relu", name="pyramid_mix"
-    )(merged)
+    return {"first": 16.0 if output_stride == 32 else 0.0, "step": output_stride}
 
 
 def _pretrained(alpha: float, weights: str) -> keras.Model:
@@ -141,6 +139,18 @@ def _pretrained(alpha: float, weights: str) -> keras.Model:
     return backbone
 
 
+def _without_stride(layer: keras.Layer) -> keras.Layer:
+    """A copy of a backbone layer for output stride 16."""
+    config = layer.get_config()
+    if layer.name == "block_13_pad":
+        config["padding"] = ((1, 2), (1, 2))
+    elif layer.name == "block_13_depthwise":
+        config["strides"] = (1, 1)
+    elif layer.name in _DILATED:
+        config["dilation_rate"] = (2, 2)
+    return layer.from_config(config)
+
+
 def set_trainable(
     model: keras.Model, unfreeze: int | str | None, train_batch_norm: bool
 ) -> None:
@@ -151,11 +161,9 @@ def set_trainable(
     Raises:
         ValueError: `unfreeze` names no layer of the backbone.
     """
-    backbone = [
-        layer
-        for layer in model.layers[model.layers.index(model.get_layer("rgb")) + 1 :]
-        if not layer.name.startswith(_OWN)
-    ]
+    names = [layer.name for layer in model.layers]
+    backbone = model.layers[names.index("rgb") + 1 : names.index("features")]
+    backbone = [layer for layer in backbone if not layer.name.startswith("pool_")]
     names = [layer.name for layer in backbone]
     if unfreeze is None:
         start = len(backbone)

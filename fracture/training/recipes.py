@@ -42,6 +42,7 @@ class Phase:
             layers; a string unfreezes from the first layer whose name starts with it;
             "all" unfreezes everything.
         image_size: side of the square in pixels; None takes the recipe's.
+        output_stride: of the network in this phase, 32 or 16.
         ema: momentum of the weight average that is validated and handed on; None is
             off. It needs many more steps than 1 / (1 - ema).
     """
@@ -50,6 +51,7 @@ class Phase:
     learning_rate: float
     unfreeze: int | str | None = None
     image_size: int | None = None
+    output_stride: int = 32
     ema: float | None = None
 
 
@@ -60,8 +62,8 @@ class Recipe:
     Attributes:
         alpha: MobileNetV2 width multiplier.
         image_size: side of the served square in pixels.
-        pyramid_channels: of the merged map at stride 16; 0 takes the backbone's last
-            map, at stride 32, as published.
+        output_stride: pixels between the cells of the served map, 32 or 16; see
+            `build_network`.
         value_range: what grey 0 and 255 become inside the network.
         pretrained: starts from weights that are given; False starts from scratch.
         train_batch_norm: False keeps batch-norm statistics as they came.
@@ -95,7 +97,7 @@ class Recipe:
     keep: str = "last"
     fracture_repeats: int = 1
     localisation_weight: float = 0.0
-    pyramid_channels: int = 0
+    output_stride: int = 32
     augmentation: Augmentation = Augmentation()
 
     def to_dict(self) -> dict:
@@ -140,7 +142,7 @@ _DEFAULT = Recipe(
         "taught by box annotations."
     ),
     alpha=1.0,
-    image_size=448,
+    image_size=384,
     value_range=(-1.0, 1.0),
     hidden_units=128,
     dropout=(0.5, 0.3),
@@ -148,14 +150,14 @@ _DEFAULT = Recipe(
     batch_size=32,
     phases=(
         Phase(1, 1e-3, image_size=320),
-        Phase(13, 3e-4, unfreeze="block_3", image_size=320, ema=0.995),
-        Phase(6, 1e-4, unfreeze="block_3", image_size=448, ema=0.995),
+        Phase(14, 3e-4, unfreeze="block_3", image_size=320, ema=0.995),
+        Phase(6, 1e-4, unfreeze="block_3", image_size=384, ema=0.995),
     ),
     weight_decay=0.01,
     schedule="cosine",
     fracture_repeats=4,
     localisation_weight=0.3,
-    pyramid_channels=256,
+    output_stride=16,
     augmentation=Augmentation(shift=0.1, contrast=0.2, gamma=0.25, noise=6.0),
 )
 
