@@ -91,7 +91,9 @@ def collect(
     return films
 
 
-def classify(classifier: FractureClassifier, films: Iterable[Film]) -> Iterator[Outcome]:
+def classify(
+    classifier: FractureClassifier, films: Iterable[Film]
+) -> Iterator[Outcome]:
     """Classifies films one by one, so that many need no more memory than one."""
     for film in films:
         yield judge(classifier, film.name, film.read)
@@ -163,12 +165,14 @@ def _is_archive(path: Path) -> bool:
 
 
 def _directory_bytes(path: Path) -> int:
-    """Bytes of an archive's directory, which would be parsed as a whole."""
+    """Bytes of an archive's directory, which would be parsed as a whole; 0 if none."""
     with path.open("rb") as file:
         size = file.seek(0, io.SEEK_END)
         file.seek(max(0, size - 2**16 - 22))
         tail = file.read()
     end = tail.rfind(_END)
+    if end < 0:
+        return 0
     if end >= 20 and tail[end - 20 : end - 16] == _END64:
         return size  # sizes are elsewhere, in an archive of more than 65,535 files
     return int.from_bytes(tail[end + 12 : end + 16], "little")

@@ -98,8 +98,8 @@ _VIEWS = Step(
     _ACR_EXTREMITIES,
 )
 _WRIST = Step(
-    "Hand or wrist, with radiographs negative or equivocal: MRI or CT without contrast, "
-    "or repeat radiographs after 10 to 14 days.",
+    "Hand or wrist, with radiographs negative or equivocal: MRI or CT without "
+    "contrast, or repeat radiographs after 10 to 14 days.",
     _ACR_WRIST,
 )
 _SCAPHOID = Step(
@@ -132,8 +132,8 @@ _COMPLEX = Step(
     _NG37,
 )
 _REDUCTION = Step(
-    "Urgent orthopaedic review of the displacement: reduction, then conservative or "
-    "surgical treatment by fracture and by age.",
+    "Urgent orthopaedic review of the displacement: reduction, then treatment by "
+    "fracture and age; an ankle for surgery, say, on the day of injury or the next.",
     _NG38,
 )
 

@@ -92,13 +92,15 @@ class Study:
     def to_dict(self) -> dict:
         """Plain JSON types; the views are `Outcome.to_dict()` with their names."""
         probability = self.fracture_probability
+        if probability is not None:
+            probability = round(probability, 6)
         versions = {view.prediction.model_version for view in self.judged}
         return {
             "model_version": min(versions, default=None),
             "finding": self.finding,
             "summary": self.summary,
             "severity": self.severity,
-            "fracture_probability": None if probability is None else round(probability, 6),
+            "fracture_probability": probability,
             "deciding_view": self.deciding_view,
             "rule": RULE,
             "evidence": self.evidence,
@@ -135,8 +137,8 @@ def _warnings(views: Sequence[Outcome], judged: Sequence[Outcome]) -> list[Notic
     notices = []
     if len(judged) < len(views):
         message = (
-            f"{len(views) - len(judged)} of {len(views)} views could not be judged; the "
-            "study cannot rule a fracture out without them."
+            f"{len(views) - len(judged)} of {len(views)} views could not be judged; "
+            "the study cannot rule a fracture out without them."
         )
         notices.append(Notice("incomplete_study", message))
     films = {sha256(view.prediction.film.pixels).digest() for view in judged}
