@@ -60,7 +60,7 @@
     const { top, bottom } = heading.getBoundingClientRect();
     if (top < 0 || bottom > innerHeight) heading.scrollIntoView({ behavior: "smooth" });
   };
-  for (const result of document.querySelectorAll(".result"))
+  for (const result of document.querySelectorAll(".block.result"))
     new MutationObserver(() => reveal(result)).observe(result, { childList: true, subtree: true });
   document.documentElement.dataset.ready = "";
 }
