@@ -1,6 +1,6 @@
 # The app alone: neither keras nor tensorflow, everything pinned, no root.
 #   docker build -t fracture . && docker run --rm -p 7860:7860 fracture
-ARG PYTHON=3.12
+ARG PYTHON=3.11
 
 FROM python:${PYTHON}-slim-bookworm AS build
 WORKDIR /src

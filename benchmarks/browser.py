@@ -21,15 +21,15 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from chromium import launch, visit
 from PIL import Image
 
 from fracture.training.phantom import draw_phantom
 
+ROOT = Path(__file__).parents[1]
 PORT = 7964
 # From the drop until the frame after the pictures of this film are decoded.
 DROP = """([name, bytes]) => new Promise((resolve) => {
@@ -71,10 +71,9 @@ def main() -> None:
             for number in range(args.repeats + 1):
                 sent = list(films[number % len(films)].read_bytes())
                 times.append(page.evaluate(DROP, [f"dropped-{number}.jpg", sent]))
-            print(f"a dropped film: first {times[0]:.0f} ms; then median")
-            print(
-                f"{statistics.median(times[1:]):.0f} ms, at most {max(times[1:]):.0f} ms"
-            )
+            print(f"first dropped film        {times[0]:8.0f} ms")
+            print(f"further ones, median      {statistics.median(times[1:]):8.0f} ms")
+            print(f"further ones, slowest     {max(times[1:]):8.0f} ms")
             page.get_by_role("tab", name="Batch").click()
             print(f"server before the batches {resident(pid):8.0f} MB")
             for number in (1, 2):
