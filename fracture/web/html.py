@@ -61,8 +61,12 @@ def film(outcome: Outcome, side: int = FILM_SIDE) -> str:
         return viewer(outcome, side)
     if outcome.prediction is None:
         return ""
+    width, height = fitted(outcome.prediction, side)
     image = fragments.film_image(outcome, side)
-    return f'<div class="screen"><div class="stage">{image}</div></div>'
+    return (
+        f'<div class="screen"><div class="stage" style="--ratio: {width} / {height}">'
+        f"{image}</div></div>"
+    )
 
 
 def result(outcome: Outcome, guidance: bool) -> str:
@@ -70,20 +74,14 @@ def result(outcome: Outcome, guidance: bool) -> str:
     finding = fragments.finding(outcome)
     if outcome.prediction is None:
         return finding
-    severity = outcome.prediction.severity
-    return fill(
-        "result",
-        finding=finding,
-        viewer=film(outcome),
-        report=download(
-            "Download the report",
-            f"{Path(outcome.name).stem}-report.html",
-            write_report(outcome, guidance),
-            "text/html",
-        ),
-        guidance=reference(outcome.finding, severity) if guidance else "",
-        json=as_json(outcome.to_dict()),
+    name = f"{Path(outcome.name).stem}-report.html"
+    report = write_report(outcome, guidance)
+    more = (
+        download("Download the report", name, report, "text/html"),
+        steps(outcome.finding, outcome.prediction.severity, guidance),
+        as_json(outcome.to_dict()),
     )
+    return f'{finding}{film(outcome)}<div class="more">{"".join(more)}</div>'
 
 
 def study(found: Study, guidance: bool) -> str:
@@ -92,24 +90,28 @@ def study(found: Study, guidance: bool) -> str:
         f"<div>{fragments.finding(view)}{film(view, VIEW_SIDE)}</div>"
         for view in found.views
     )
-    steps = reference(found.finding, found.severity) if guidance else ""
-    more = f'<div class="more">{steps}<details><summary>For programs: the same as JSON'
-    more += f"</summary><pre>{as_json(found.to_dict())}</pre></details></div>"
-    return f'{fragments.study_finding(found)}{more}<div class="views">{views}</div>'
+    more = steps(found.finding, found.severity, guidance) + as_json(found.to_dict())
+    return (
+        f'{fragments.study_finding(found)}<div class="more">{more}</div>'
+        f'<div class="views">{views}</div>'
+    )
 
 
-def reference(finding: str, severity: str | None) -> str:
+def steps(finding: str, severity: str | None, guidance: bool) -> str:
     """Reference steps, folded away: they are for clinicians."""
-    steps = fragments.guidance(finding, severity)
-    if not steps:
-        return ""
-    summary = "<summary>For clinicians: reference next steps</summary>"
-    return f"<details>{summary}{steps}</details>"
+    listed = fragments.guidance(finding, severity) if guidance else ""
+    return folded("For clinicians: reference next steps", listed) if listed else ""
 
 
 def as_json(answer: dict) -> str:
-    """An answer as text for a `pre`."""
-    return html.escape(json.dumps(answer, indent=2, ensure_ascii=False))
+    """An answer as programs get it, folded away."""
+    text = html.escape(json.dumps(answer, indent=2, ensure_ascii=False))
+    return folded("For programs: the same as JSON", f"<pre>{text}</pre>")
+
+
+def folded(summary: str, body: str) -> str:
+    """Something to open."""
+    return f"<details><summary>{summary}</summary>{body}</details>"
 
 
 def download(label: str, name: str, content: str, kind: str) -> str:
