@@ -20,7 +20,7 @@ from fracture.web import html
 from fracture.web.service import FORMATS, Service, uploaded
 
 EXAMPLES = ("normal", "hairline", "displaced")
-_HEATMAP_SIDE = 1024  # pixels
+_HEATMAP_SIDE = 512  # pixels; maps are smooth
 _PACE = 1.0  # seconds between two pictures of a batch's progress
 # Raw files: gr.File's own step refuses unknown names before anybody can say what is
 # wrong with the film, and leaves an empty temporary file behind for each one.
