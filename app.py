@@ -83,8 +83,12 @@ def main() -> int:
         print(f"fracture: {error.message} [{error.code}]", file=sys.stderr)
         return 1
     pictures = {path for block in demo.blocks.values() for path in block.keep_in_cache}
-    privacy.keep_sweeping(Path(get_upload_folder()), pictures)
-    demo.launch(**launch_options(service.settings))
+    uploads = Path(get_upload_folder())
+    privacy.keep_sweeping(uploads, pictures)
+    try:
+        demo.launch(**launch_options(service.settings))
+    finally:
+        privacy.sweep(uploads, 0, pictures)
     return 0
 
 

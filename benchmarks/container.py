@@ -16,7 +16,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -36,11 +35,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--predictions", type=int, default=100)
+    parser.add_argument(
+        "--python", default=sys.executable, help="one that nobody may run as well"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fracture-image-") as folder:
         image = Path(folder)
         image.chmod(0o755)
-        build(image)
+        build(image, args.python)
         installed = sum(size(image / name) for name in ("venv", "app"))
         print(f"installed size     {installed / 1e6:8.0f} MB, base image not included")
         start = time.perf_counter()
@@ -62,11 +64,11 @@ def main() -> None:
             user = Path(f"/proc/{server.pid}").stat().st_uid
             print(f"run by user        {user:8d}")
         finally:
-            server.send_signal(signal.SIGINT)
+            server.terminate()
             server.wait(20)
 
 
-def build(image: Path) -> None:
+def build(image: Path, python: str) -> None:
     """The two stages of the Dockerfile."""
     stages = re.split(r"^FROM .*$", DOCKERFILE, flags=re.M)[1:]
     source, app = image / "src", image / "app"
@@ -75,7 +77,7 @@ def build(image: Path) -> None:
             for name in names.split():
                 copy(ROOT / name, target / name)
     command = re.search(r"/venv/bin/pip install (.+?) \\?\n", stages[0])[1]
-    subprocess.run([sys.executable, "-m", "venv", image / "venv"], check=True)
+    subprocess.run([python, "-m", "venv", image / "venv"], check=True)
     pip = f"{image}/venv/bin/pip --quiet --disable-pip-version-check"
     steps = f"{pip} install {command} && {pip} uninstall --yes pip"
     subprocess.run(steps, shell=True, cwd=source, check=True)

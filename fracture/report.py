@@ -54,7 +54,6 @@ def write_report(
             f"<figcaption>{caption}</figcaption></figure>"
         )
         location = prediction.to_dict()["location"]
-    height, width = prediction.film.pixels.shape
     return fragments.fill(
         "report",
         title=html.escape(f"Report of {outcome.name}"),
@@ -67,7 +66,6 @@ def write_report(
         points="".join(_point(config, name) for name in ("rule_out", "rule_in")),
         model=html.escape(prediction.model_version),
         checksum=config.values["files"][MODEL_FILE],
-        size=html.escape(f"{outcome.name}, {width} x {height} pixels"),
         time=f"{time:%Y-%m-%d %H:%M:%S} UTC",
         limits=_LIMITS,
     )

@@ -235,7 +235,7 @@ def test_the_page_holds_what_python_answers(served, classifier):
     assert answer["summary"] in page
     assert answer["location"] in page
     assert "&lt;b&gt;a.png · PNG, 8 bits, 560 x 681 pixels" in page
-    shown = re.search(r"<pre>(.*?)</pre>", page, re.DOTALL)[1]
+    shown = re.search(r"<pre[^>]*>(.*?)</pre>", page, re.DOTALL)[1]
     assert json.loads(shown.replace("&quot;", '"')) == answer
     assert page.count('class="heat"') == 4
     assert "<b>" not in page

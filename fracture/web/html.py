@@ -106,7 +106,7 @@ def steps(finding: str, severity: str | None, guidance: bool) -> str:
 def as_json(answer: dict) -> str:
     """An answer as programs get it, folded away."""
     text = html.escape(json.dumps(answer, indent=2, ensure_ascii=False))
-    return folded("For programs: the same as JSON", f"<pre>{text}</pre>")
+    return folded("For programs: the same as JSON", f'<pre tabindex="0">{text}</pre>')
 
 
 def folded(summary: str, body: str) -> str:

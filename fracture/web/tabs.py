@@ -90,21 +90,20 @@ def read(service: Service, examples: Path) -> None:
 def study(service: Service) -> None:
     """Several views of one patient: a finding for each and one for all."""
 
-    def show(files: list | None) -> str:
-        if not files:
-            return html.empty(waiting)
+    def show(files: list | None) -> tuple[None, str]:
         try:
-            found = service.study([uploaded(file) for file in files])
+            found = service.study([uploaded(file) for file in files or ()])
         except RadiographError as error:
-            return _alert("The study", error)
-        return html.study(found, service.settings.guidance)
+            return None, _alert("The study", error)
+        # An empty box: the next films are the next study, never a part of this one.
+        return None, html.study(found, service.settings.guidance)
 
     waiting = "The finding of the study, then that of each view, appears here."
     views = _box("All views of one patient", many=True)
     _hint("Choose or drop all views together: {formats}.")
     result = gr.HTML(html.empty(waiting), elem_classes="result")
     event = {**_EVENT, "concurrency_id": "model", "show_progress": "minimal"}
-    gr.on([views.upload, views.clear, views.delete], show, views, result, **event)
+    views.upload(show, views, [views, result], **event)
 
 
 def batch(service: Service) -> None:

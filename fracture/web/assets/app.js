@@ -56,7 +56,7 @@
   const reveal = (result) => {
     const heading = result.querySelector("h2");
     if (!heading) return;
-    spoken.textContent = heading.lastChild.textContent;
+    spoken.textContent = heading.lastChild.textContent.trim();
     const { top, bottom } = heading.getBoundingClientRect();
     if (top < 0 || bottom > innerHeight) heading.scrollIntoView({ behavior: "smooth" });
   };
