@@ -61,7 +61,7 @@ def build(service: Service) -> gr.Blocks:
             tabs.batch(service)
         with gr.Tab("About") as about:
             tabs.about(service, HERE / "MODEL_CARD.md", about)
-        api.add_endpoints(service)
+        api.add_endpoints(service, demo)
     settings = service.settings
     return demo.queue(
         max_size=settings.queue, default_concurrency_limit=settings.concurrency

@@ -78,9 +78,10 @@ def test_a_bad_film_is_explained_at_once(name, client, film, tmp_path):
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS[:3])
 def test_no_film_and_a_wrong_parameter_are_explained(client, endpoint):
-    answer = client.predict(api_name=endpoint)
+    name = "film" if endpoint == "/predict" else "films"
+    answer = client.predict(**{name: None}, api_name=endpoint)
     assert answer["error_code"] == "no_film"
-    answer = client.predict(heatmap="jpeg", api_name=endpoint)
+    answer = client.predict(**{name: None}, heatmap="jpeg", api_name=endpoint)
     assert answer["error_code"] == "bad_parameter"
     assert "none, png, array" in answer["error_message"]
 
@@ -187,7 +188,8 @@ def test_clients_at_the_same_time_get_their_own_answers(client, classifier, tmp_
 def test_endpoints_are_the_public_four_and_documented(client, url):
     named = client.view_api(return_format="dict")["named_endpoints"]
     assert list(named) == ENDPOINTS
-    heatmap = named["/predict"]["parameters"][1]
+    film, heatmap, _ = named["/predict"]["parameters"]
+    assert film["example_input"]["path"] == "film.png"
     assert heatmap["type"] == {"enum": ["none", "png", "array"]}
     paths = httpx.get(f"{url}gradio_api/openapi.json").json()["paths"]
     documented = {

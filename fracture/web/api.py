@@ -1,6 +1,8 @@
 """The endpoints for programs: flat JSON; what goes wrong with a film is data."""
 
 import base64
+import copy
+import functools
 from typing import Any, Literal, get_args
 
 import gradio as gr
@@ -13,14 +15,16 @@ from fracture.web.service import UNITS, Service, uploaded
 
 Heatmap = Literal["none", "png", "array"]
 Target = Literal["fracture", "normal", "hairline", "displaced"]
+# What the API page shows as a film.
+_SAMPLE = {"path": "film.png", "url": "film.png", "meta": {"_type": "gradio.FileData"}}
 _SIDES = {"png": 1024, "array": 128}  # longer side, pixels
 
 
-def add_endpoints(service: Service) -> None:
+def add_endpoints(service: Service, demo: gr.Blocks) -> None:
     """Adds them to the Blocks that are being built."""
 
     def predict(
-        film: FileData | None = None,
+        film: FileData,
         heatmap: Heatmap = "none",
         target: Target = "fracture",
     ) -> dict:
@@ -55,7 +59,7 @@ def add_endpoints(service: Service) -> None:
         return _answer(outcome, heatmap, target)
 
     def predict_study(
-        films: list[FileData] | None = None,
+        films: list[FileData],
         heatmap: Heatmap = "none",
         target: Target = "fracture",
     ) -> dict:
@@ -87,7 +91,7 @@ def add_endpoints(service: Service) -> None:
         return {**study.to_dict(), "views": named}
 
     def predict_batch(
-        films: list[FileData] | None = None,
+        films: list[FileData],
         heatmap: Heatmap = "none",
         target: Target = "fracture",
     ) -> dict:
@@ -135,9 +139,14 @@ def add_endpoints(service: Service) -> None:
         return service.model()
 
     # Batches have places of their own, or they would keep single films waiting.
-    gr.api(predict, concurrency_id="model")
-    gr.api(predict_study, concurrency_id="model")
-    gr.api(predict_batch, concurrency_id="batch")
+    endpoints = (
+        (gr.api(predict, concurrency_id="model"), _SAMPLE),
+        (gr.api(predict_study, concurrency_id="model"), [_SAMPLE]),
+        (gr.api(predict_batch, concurrency_id="batch"), [_SAMPLE]),
+    )
+    for endpoint, sample in endpoints:
+        films = demo.blocks[endpoint["inputs"][0]]
+        films.example_payload = functools.partial(copy.deepcopy, sample)
     gr.api(model, queue=False)
 
 
