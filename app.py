@@ -50,6 +50,8 @@ def launch_options(settings: Settings) -> dict:
 
 def build(service: Service) -> gr.Blocks:
     """The app over a service."""
+    # Thumbnails from where they lie: in the uploads they would not outlive the hour.
+    gr.set_static_paths([EXAMPLES])
     title = "Is there a fracture?"
     with gr.Blocks(title=title, analytics_enabled=False) as demo:
         gr.HTML(html.fill("intro"))
@@ -82,13 +84,12 @@ def main() -> int:
     except WeightsError as error:
         print(f"fracture: {error.message} [{error.code}]", file=sys.stderr)
         return 1
-    pictures = {path for block in demo.blocks.values() for path in block.keep_in_cache}
     uploads = Path(get_upload_folder())
-    privacy.keep_sweeping(uploads, pictures)
+    privacy.keep_sweeping(uploads)
     try:
         demo.launch(**launch_options(service.settings))
     finally:
-        privacy.sweep(uploads, 0, pictures)
+        privacy.sweep(uploads, 0)
     return 0
 
 

@@ -49,6 +49,6 @@ def visit(browser, url: str, width: int = 1280, theme: str = "light") -> Iterato
     yield page
     assert page.evaluate("window.neverReloaded") is True
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert errors == []
+    assert errors == [], errors
     assert [u for u in elsewhere if not u.startswith(("data:", "blob:"))] == []
     page.close()

@@ -112,9 +112,7 @@ def test_a_file_over_the_limit_is_refused(weights, tmp_path):
         assert httpx.post(f"{url}gradio_api/upload", files=files).status_code == 200
 
 
-def test_nothing_is_left_after_the_hour(served, sent, uploads):
-    app, _ = served
-    keep = {path for block in app.demo.blocks.values() for path in block.keep_in_cache}
+def test_nothing_is_left_after_the_hour(sent, uploads):
     stray = uploads / "tmpabc"  # what a broken connection leaves
     stray.write_bytes(b"half a film")
     fresh = uploads / "fresh.png"
@@ -123,14 +121,21 @@ def test_nothing_is_left_after_the_hour(served, sent, uploads):
     for path in uploads.rglob("*"):
         if path != fresh:
             os.utime(path, (time.time() - privacy.KEEP - 1,) * 2)
-    privacy.sweep(uploads, privacy.KEEP, keep)
-    left = {str(path) for path in uploads.rglob("*") if path.is_file()}
-    assert left - {str(fresh)} <= keep
-    assert all(
-        Path(path).name.removesuffix(".png") in app.tabs.EXAMPLES for path in keep
-    )
-    assert str(fresh) in left
+    privacy.sweep(uploads, privacy.KEEP)
+    assert [path for path in uploads.rglob("*") if path.is_file()] == [fresh]
     assert not sent.exists()
+
+
+def test_the_examples_thumbnails_outlive_every_sweep(served, url, uploads):
+    app, _ = served
+    privacy.sweep(uploads, 0)
+    icons = [
+        component["props"]["icon"]["url"]
+        for component in httpx.get(f"{url}config").json()["components"]
+        if component["props"].get("icon")
+    ]
+    assert len(icons) == len(app.tabs.EXAMPLES)
+    assert {httpx.get(icon).status_code for icon in icons} == {200}
 
 
 def test_the_sweep_runs_from_the_start(tmp_path, monkeypatch):
@@ -139,7 +144,7 @@ def test_the_sweep_runs_from_the_start(tmp_path, monkeypatch):
     old.write_bytes(b"of an earlier process")
     os.utime(old, (0, 0))
     monkeypatch.setattr(privacy, "PACE", 0.05)
-    privacy.keep_sweeping(tmp_path, ())
+    privacy.keep_sweeping(tmp_path)
     deadline = time.monotonic() + 10
     while old.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
