@@ -22,7 +22,9 @@ def load_app() -> ModuleType:
 
 
 @contextlib.contextmanager
-def serve(weights: Path, uploads: Path) -> Iterator[tuple[ModuleType, str]]:
+def serve(
+    weights: Path, uploads: Path, **environment: str
+) -> Iterator[tuple[ModuleType, str]]:
     """Launches the app over a weights folder; uploads stay in their folder.
 
     Yields:
@@ -31,8 +33,11 @@ def serve(weights: Path, uploads: Path) -> Iterator[tuple[ModuleType, str]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FRACTURE_WEIGHTS", str(weights))
         patch.setenv("GRADIO_TEMP_DIR", str(uploads))
+        for name, value in environment.items():
+            patch.setenv(name, value)
         app = load_app()
-        _, url, _ = app.demo.launch(prevent_thread_lock=True, quiet=True, **app.LAUNCH)
+        options = app.launch_options(app.service.settings)
+        _, url, _ = app.demo.launch(prevent_thread_lock=True, quiet=True, **options)
         try:
             yield app, url
         finally:

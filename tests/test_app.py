@@ -1,33 +1,33 @@
-"""The app over its API: same JSON as Python, every bad film explained, nothing kept."""
+"""The app over its API: same JSON as Python, every bad film explained as data."""
 
 from __future__ import annotations
 
+import base64
 import io
+import json
+import re
 import time
-import zlib
-from pathlib import Path
+import zipfile
 
 import httpx
 import numpy as np
 import pytest
-from gradio.route_utils import delete_files_created_by_app
 from gradio_client import Client, handle_file
-from gradio_client.exceptions import AppError
 from PIL import Image
 from served import ROOT, load_app, serve
+from specimens import BAD, FILM, GOOD, encode
 
 from fracture import FractureClassifier
+from fracture.study import RULE
 from fracture.training.phantom import draw_phantom
+from fracture.web.tabs import model_card
+
+ENDPOINTS = ["/predict", "/predict_study", "/predict_batch", "/model"]
 
 
 @pytest.fixture(scope="module")
-def uploads(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("uploads")
-
-
-@pytest.fixture(scope="module")
-def served(weights, uploads):
-    with serve(weights, uploads) as app_and_url:
+def served(weights, tmp_path_factory):
+    with serve(weights, tmp_path_factory.mktemp("uploads")) as app_and_url:
         yield app_and_url
 
 
@@ -46,87 +46,128 @@ def classifier(weights) -> FractureClassifier:
     return FractureClassifier.from_pretrained(weights)
 
 
-def _encode(pixels: np.ndarray, kind: str) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, kind)
-    return stream.getvalue()
+@pytest.fixture
+def film(tmp_path):
+    """Writes a specimen and hands it over."""
 
+    def write(name):
+        path = tmp_path / name
+        path.write_bytes(GOOD[name]() if name in GOOD else BAD[name][1]())
+        return handle_file(path)
 
-def _dicom(pixels: np.ndarray) -> bytes:
-    pydicom = pytest.importorskip("pydicom")
-    meta = pydicom.dataset.FileMetaDataset()
-    meta.MediaStorageSOPClassUID = pydicom.uid.DigitalXRayImageStorageForPresentation
-    meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
-    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-    file = pydicom.dataset.FileDataset(None, {}, file_meta=meta, preamble=bytes(128))
-    file.SOPClassUID = meta.MediaStorageSOPClassUID
-    file.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
-    file.Rows, file.Columns = pixels.shape
-    file.SamplesPerPixel, file.PhotometricInterpretation = 1, "MONOCHROME2"
-    file.BitsAllocated, file.BitsStored, file.HighBit = 16, 12, 11
-    file.PixelRepresentation, file.Modality = 0, "DX"
-    file.PixelData = (pixels.astype("<u2") << 4).tobytes()
-    stream = io.BytesIO()
-    pydicom.dcmwrite(stream, file)
-    return stream.getvalue()
-
-
-def _wide_png() -> bytes:
-    """A few kilobytes that unpack to 100 megapixels."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        check = zlib.crc32(kind + body).to_bytes(4, "big")
-        return len(body).to_bytes(4, "big") + kind + body + check
-
-    side = (10_000).to_bytes(4, "big")
-    rows = zlib.compress(bytes((1 + 10_000 // 8) * 10_000), 9)
-    header = side + side + b"\1\0\0\0\0"
-    parts = chunk(b"IHDR", header), chunk(b"IDAT", rows), chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
-FILM = draw_phantom("displaced", 19).pixels
-GOOD = {
-    "film.png": lambda: _encode(FILM, "png"),
-    "film.jpg": lambda: _encode(FILM, "jpeg"),
-    "sixteen.png": lambda: _encode(FILM.astype(np.uint16) * 257 + 3, "png"),
-    "film.dcm": lambda: _dicom(FILM),
-    "IM000001": lambda: _dicom(FILM),  # as on a patient's CD
-    "film.txt": lambda: _encode(FILM, "png"),
-}
-BAD = {
-    "empty.png": ("empty_file", lambda: b""),
-    "cut.jpg": ("truncated_file", lambda: _encode(FILM, "jpeg")[:9000]),
-    "letter.png": ("unsupported_format", lambda: b"Dear doctor"),
-    "drawing.svg": ("unsupported_format", lambda: b"<svg xmlns='...'></svg>"),
-    "wide.png": ("too_many_pixels", _wide_png),
-    "none.tiff": ("no_pixels", lambda: b"II*\0\0\0\0\0"),
-}
+    return write
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_predict_answers_what_python_answers(name, client, classifier, tmp_path):
-    path = tmp_path / name
-    path.write_bytes(GOOD[name]())
-    answer = client.predict(film=handle_file(path), api_name="/predict")
-    assert answer == classifier.predict(path).to_dict()
+def test_predict_answers_what_python_answers(name, client, classifier, film, tmp_path):
+    answer = client.predict(film=film(name), api_name="/predict")
+    assert answer == classifier.predict(tmp_path / name).to_dict()
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_film_is_explained_at_once(name, client, tmp_path):
-    code, make = BAD[name]
-    path = tmp_path / name
-    path.write_bytes(make())
-    assert path.stat().st_size < 20_000
+def test_a_bad_film_is_explained_at_once(name, client, film, tmp_path):
+    sent = film(name)
+    assert (tmp_path / name).stat().st_size < 20_000
     start = time.perf_counter()
-    with pytest.raises(AppError, match=rf"^[A-Z0-9].*\. \[{code}\]$"):
-        client.predict(film=handle_file(path), api_name="/predict")
+    answer = client.predict(film=sent, api_name="/predict")
     assert time.perf_counter() - start < 2
+    assert list(answer) == ["error_code", "error_message"]
+    assert answer["error_code"] == BAD[name][0]
+    assert re.fullmatch(r"[A-Z0-9].*\.", answer["error_message"])
 
 
-def test_no_film_is_explained(client):
-    with pytest.raises(AppError, match=r"choose a file. \[no_film\]"):
-        client.predict(film=None, api_name="/predict")
+@pytest.mark.parametrize("endpoint", ENDPOINTS[:3])
+def test_no_film_and_a_wrong_parameter_are_explained(client, endpoint):
+    name = "film" if endpoint == "/predict" else "films"
+    answer = client.predict(**{name: None}, api_name=endpoint)
+    assert answer["error_code"] == "no_film"
+    answer = client.predict(**{name: None}, heatmap="jpeg", api_name=endpoint)
+    assert answer["error_code"] == "bad_parameter"
+    assert "none, png, array" in answer["error_message"]
+
+
+def test_the_heatmap_comes_as_picture_and_as_numbers(client, classifier, film):
+    plain = client.predict(film=film("film.png"), api_name="/predict")
+    png = client.predict(film=film("film.png"), heatmap="png", api_name="/predict")
+    array = client.predict(film=film("film.png"), heatmap="array", api_name="/predict")
+    assert plain.items() <= png.items() and plain.items() <= array.items()
+    assert png["heatmap_unit"] == array["heatmap_unit"]
+    assert "log-odds" in png["heatmap_unit"]
+
+    heatmap = classifier.predict(FILM).heatmap
+    picture = Image.open(io.BytesIO(base64.b64decode(png["heatmap_png"])))
+    assert picture.size == (png["heatmap_width"], png["heatmap_height"])
+    assert picture.size == (png["film_width"], png["film_height"])
+    reference = png["heatmap_index_255"]
+    values = np.asarray(picture) / 255 * reference
+    np.testing.assert_allclose(
+        values, np.minimum(heatmap, reference), atol=reference / 200
+    )
+
+    numbers = np.array(array["heatmap"])
+    assert numbers.shape == (array["heatmap_height"], array["heatmap_width"])
+    assert max(numbers.shape) == 128
+    assert numbers.max() == pytest.approx(heatmap.max(), rel=0.05)
+
+
+def test_another_class_has_another_heatmap(client, film):
+    ask = {"film": film("film.png"), "heatmap": "array", "api_name": "/predict"}
+    maps = {}
+    for target in ("fracture", "normal"):
+        answer = client.predict(**ask, target=target)
+        assert answer["heatmap_target"] == target
+        maps[target] = answer["heatmap"]
+    assert maps["fracture"] != maps["normal"]
+
+
+def test_a_study_is_its_views_and_what_they_say_together(client, film):
+    names = ["film.png", "film.dcm", "letter.png"]
+    answer = client.predict(films=[film(n) for n in names], api_name="/predict_study")
+    assert [view["name"] for view in answer["views"]] == names
+    assert answer["rule"] == RULE
+    assert answer["views"][2]["error_code"] == "unsupported_format"
+    assert "incomplete_study" in [w["code"] for w in answer["warnings"]]
+    probabilities = [v["fracture_probability"] for v in answer["views"][:2]]
+    assert answer["fracture_probability"] == max(probabilities)
+
+
+def test_a_study_has_an_end(client, film):
+    films = [film("film.png")] * 13
+    answer = client.predict(films=films, api_name="/predict_study")
+    assert answer["error_code"] == "too_many_views"
+
+
+def test_a_batch_reads_films_and_archives_and_survives_bad_ones(client, film, tmp_path):
+    path = tmp_path / "films.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("wrist/a.png", GOOD["film.png"]())
+        archive.writestr("wrist/b.png", b"")
+    films = [film("film.jpg"), handle_file(path), film("cut.jpg")]
+    answer = client.predict(films=films, heatmap="png", api_name="/predict_batch")
+    assert (answer["films"], answer["unread"]) == (4, 2)
+    assert [(row["name"], row.get("error_code")) for row in answer["rows"]] == [
+        ("film.jpg", None),
+        ("wrist/a.png", None),
+        ("wrist/b.png", "empty_file"),
+        ("cut.jpg", "truncated_file"),
+    ]
+    assert ["heatmap_png" in row for row in answer["rows"]] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_model_says_what_answers_here(client, classifier):
+    answer = client.predict(api_name="/model")
+    config = classifier.config
+    assert answer["model_version"] == config.model_version
+    assert answer["checksum_sha256"] == config.values["files"]["model.onnx"]
+    assert answer["operating_points"] == config.values["operating_points"]
+    assert answer["classes"] == ["normal", "hairline", "displaced"]
+    assert {"peak_x", "heatmap", "probabilities"} <= set(answer["units"])
+    assert answer["input_max_films"] == 500
 
 
 def test_clients_at_the_same_time_get_their_own_answers(client, classifier, tmp_path):
@@ -134,7 +175,7 @@ def test_clients_at_the_same_time_get_their_own_answers(client, classifier, tmp_
     for seed in range(6):
         paths.append(tmp_path / f"{seed}.png")
         pixels = draw_phantom("hairline", seed, (227, 187)).pixels
-        paths[-1].write_bytes(_encode(pixels, "png"))
+        paths[-1].write_bytes(encode(pixels, "png"))
     jobs = [client.submit(film=handle_file(p), api_name="/predict") for p in paths]
     expected = [p.to_dict() for p in classifier.predict(paths)]
     # A batch of another size may round differently in the last digit.
@@ -144,103 +185,102 @@ def test_clients_at_the_same_time_get_their_own_answers(client, classifier, tmp_
         assert answer["finding"] == want["finding"]
 
 
-def test_predict_is_the_only_public_endpoint_and_documented(client, url):
-    assert list(client.view_api(return_format="dict")["named_endpoints"]) == [
-        "/predict"
-    ]
+def test_endpoints_are_the_public_four_and_documented(client, url):
+    named = client.view_api(return_format="dict")["named_endpoints"]
+    assert list(named) == ENDPOINTS
+    film, heatmap, _ = named["/predict"]["parameters"]
+    assert film["example_input"]["path"] == "film.png"
+    assert heatmap["type"] == {"enum": ["none", "png", "array"]}
     paths = httpx.get(f"{url}gradio_api/openapi.json").json()["paths"]
-    (documented,) = [
-        p["post"] for path, p in paths.items() if path.endswith("/predict")
-    ]
-    for word in (
-        "probabilities",
-        "severity",
-        "not a medical device",
-        "code in brackets",
+    documented = {
+        path.rsplit("/", 1)[1]: entry["post"]
+        for path, entry in paths.items()
+        if "/call/v2/" in path
+    }
+    assert [f"/{name}" for name in documented] == ENDPOINTS
+    for name, words in {
+        "predict": ["probabilities", "not a medical device", "heatmap_png"],
+        "predict_study": ["most suspicious view", "rule"],
+        "predict_batch": ["zip", "a bad one ends nothing"],
+        "model": ["checksum_sha256", "operating_points"],
+    }.items():
+        for word in [*words, *([] if name == "model" else ["error_code"])]:
+            assert word in documented[name]["description"], word
+    body = documented["predict"]["requestBody"]["content"]["application/json"]
+    assert list(body["schema"]["properties"]) == ["film", "heatmap", "target"]
+
+
+@pytest.mark.parametrize("guidance", ["on", "off"])
+def test_guidance_is_switched_by_the_environment(monkeypatch, weights, guidance):
+    monkeypatch.setenv("FRACTURE_GUIDANCE", guidance)
+    monkeypatch.setenv("FRACTURE_WEIGHTS", str(weights))
+    app = load_app()
+    for page in (
+        app.html.result(app.service.judge("a", app.EXAMPLES / "normal.png"), _on(app)),
+        app.html.study(
+            app.service.study([("a", app.EXAMPLES / "normal.png")]), _on(app)
+        ),
     ):
-        assert word in documented["description"]
-    body = documented["requestBody"]["content"]["application/json"]["schema"]
-    assert list(body["properties"]) == ["film"]
+        assert ("For clinicians" in page) is (guidance == "on")
 
 
-def test_answers_nothing_about_other_visitors_or_the_server(url, uploads):
-    config = httpx.get(f"{url}config").json()
-    assert config["analytics_enabled"] is config["run_history"] is False
-    assert config["footer_links"] == ["api", "settings"]
-    assert config["max_file_size"] == 64 * 2**20
-    assert httpx.get(f"{url}monitoring").status_code == 403
-    assert httpx.get(f"{url}gradio_api/runs").status_code == 404
-    for path in (uploads, ROOT / "app.py", "/etc/passwd"):
-        assert httpx.get(f"{url}gradio_api/file={path}").status_code == 403
-
-
-def test_reads_only_what_was_uploaded(url, weights):
-    film = {"path": f"{weights}/config.json", "meta": {"_type": "gradio.FileData"}}
-    call = f"{url}gradio_api/call/predict"
-    event = httpx.post(call, json={"data": [film]}).json()["event_id"]
-    assert httpx.get(f"{call}/{event}").text.startswith(
-        'event: error\ndata: {"error": null'
-    )
-
-
-def test_refuses_a_file_over_the_limit(url):
-    files = {"files": ("large.png", bytes(64 * 2**20 + 1))}
-    assert httpx.post(f"{url}gradio_api/upload", files=files).status_code == 413
-
-
-def test_the_sweep_leaves_no_file_behind(served, client, uploads, tmp_path):
-    app, _ = served
-    path = tmp_path / "film.png"
-    path.write_bytes(GOOD["film.png"]())
-    client.predict(film=handle_file(path), api_name="/predict")
-    assert any(file.name == "film.png" for file in uploads.rglob("*"))
-    assert app.demo.delete_cache == (3600, 3600)
-    delete_files_created_by_app(app.demo, age=None)
-    kept = {file.name for file in uploads.rglob("*") if file.is_file()}
-    assert kept <= {f"{name}.png" for name in app.TARGETS}  # the examples' thumbnails
+def _on(app) -> bool:
+    return app.service.settings.guidance
 
 
 def test_the_page_holds_what_python_answers(served, classifier):
     app, _ = served
-    film = {"path": ROOT / "examples/displaced.png", "orig_name": "<b>a.png"}
-    _, shown, report, *_, where, answer = app.show(film, "displaced", 60)
-    assert answer == classifier.predict(film["path"]).to_dict()
-    assert answer["summary"] in report
-    assert answer["location"] in where
-    assert "&lt;b&gt;a.png · PNG, 8 bits, 560 x 681 pixels" in report
-    assert "_maps" not in vars(shown)  # or each visitor would cost dozens of MB
+    path = ROOT / "examples/displaced.png"
+    outcome = app.service.judge("<b>a.png", path)
+    page = app.html.result(outcome, guidance=True)
+    answer = classifier.predict(path).to_dict()
+    assert answer["summary"] in page
+    assert answer["location"] in page
+    assert "&lt;b&gt;a.png · PNG, 8 bits, 560 x 681 pixels" in page
+    shown = re.search(r"<pre[^>]*>(.*?)</pre>", page, re.DOTALL)[1]
+    assert json.loads(shown.replace("&quot;", '"')) == answer
+    assert page.count('class="heat"') == 4
+    assert "<b>" not in page
 
 
-def test_a_large_film_is_shown_reduced(served):
+def test_two_viewers_of_a_page_do_not_share_their_radios(served):
     app, _ = served
-    pixels = draw_phantom("normal", 3, (1000, 2000)).pixels
-    shown = app._fit(app.classifier().predict(pixels))
-    assert shown.film.pixels.shape == (800, 1600)
+    outcome = app.service.judge("a", ROOT / "examples/displaced.png")
+    names = {
+        re.search(r'type="radio" name="([^"]+)"', app.html.viewer(outcome))[1]
+        for _ in range(2)
+    }
+    assert len(names) == 2
 
 
-def test_warnings_and_errors_are_escaped(served):
+def test_the_card_belongs_to_the_model_that_answers(monkeypatch):
+    monkeypatch.delenv("FRACTURE_WEIGHTS", raising=False)
+    app = load_app()
+    card = model_card(app.service, ROOT / "MODEL_CARD.md")
+    assert card.startswith("\n# ") or card.startswith("# ")
+    assert app.service.classifier.config.model_version in card
+    assert "data:image/png;base64" in card
+    assert not re.search(r"!\[[^]]*\]\((?!data:)", card)
+
+
+def test_another_models_card_is_not_shown(served):
     app, _ = served
-    answer = app.classifier().predict(FILM[:200, :200]).to_dict()
-    assert "pixels are few" in app.report(answer, "")
-    answer["warnings"] = [{"code": "x", "message": "<script>"}]
-    assert "&lt;script&gt;" in app.report(answer, "")
-    alert = app.show({"path": __file__, "orig_name": "<script>"}, "fracture", 60)[2]
-    assert 'role="alert"' in alert
-    assert "&lt;script&gt; could not be read" in alert
+    card = model_card(app.service, ROOT / "MODEL_CARD.md")
+    assert card.startswith("There is no card of `")
 
 
 @pytest.mark.parametrize(
-    ("p", "text"),
-    [(0, "under 1%"), (0.012, "1%"), (0.5, "50%"), (0.986, "99%"), (1, "over 99%")],
+    ("name", "value", "code"),
+    [
+        ("FRACTURE_WEIGHTS", "nowhere", "weights_missing"),
+        ("FRACTURE_MAX_FILMS", "many", "bad_setting"),
+        ("FRACTURE_GUIDANCE", "maybe", "bad_setting"),
+    ],
 )
-def test_no_percentage_claims_certainty(served, p, text):
-    assert served[0].percent(p) == text
-
-
-def test_missing_weights_end_in_one_sentence(monkeypatch, capsys, tmp_path):
-    monkeypatch.setenv("FRACTURE_WEIGHTS", str(tmp_path))
-    assert load_app().main() == 1
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.count("\n") == 1
-    assert captured.err.endswith("[weights_missing]\n")
+def test_a_bad_setting_ends_in_one_sentence(name, value, code, monkeypatch, capsys):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as caught:
+        raise SystemExit(load_app().main())
+    message = capsys.readouterr().err or f"{caught.value.code}\n"
+    assert message.count("\n") == 1
+    assert message.endswith(f"[{code}]\n")

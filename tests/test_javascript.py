@@ -1,12 +1,12 @@
-"""npm's @gradio/client gets the JSON that Python gets."""
+"""npm's @gradio/client gets the JSON that Python gets, from every endpoint."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 
 import pytest
+from npm import install
 from served import ROOT, serve
 
 from fracture import FractureClassifier
@@ -19,47 +19,34 @@ import { Client, handle_file } from "@gradio/client";
 const [url, good, bad] = process.argv.slice(2);
 const client = await Client.connect(url);
 const read = async (path) => handle_file(new Blob([await readFile(path)]));
-const { data } = await client.predict("/predict", { film: await read(good) });
-const error = await client
-  .predict("/predict", { film: await read(bad) })
-  .then(() => null, (reason) => reason.message);
-console.log(JSON.stringify({ data, error }));
+const ask = async (name, sent) => (await client.predict(name, sent)).data[0];
+console.log(JSON.stringify({
+  film: await ask("/predict", { film: await read(good) }),
+  heatmap: await ask("/predict", { film: await read(good), heatmap: "png" }),
+  broken: await ask("/predict", { film: await read(bad) }),
+  study: await ask("/predict_study", { films: [await read(good), await read(bad)] }),
+  batch: await ask("/predict_batch", { films: [await read(good), await read(bad)] }),
+  model: await ask("/model", {}),
+}));
 process.exit(0);
 """
 
 pytestmark = pytest.mark.npm
 
 
-@pytest.fixture(scope="module")
-def project(request):
-    """A folder with @gradio/client, kept between runs."""
-    for tool in ("node", "npm"):
-        if not shutil.which(tool):
-            pytest.skip(f"{tool} is not installed")
-    folder = request.config.cache.mkdir(f"gradio-client-{VERSION}")
-    if not (folder / "node_modules/@gradio/client/package.json").exists():
-        install = [
-            "npm",
-            "install",
-            "--no-audit",
-            "--no-fund",
-            f"@gradio/client@{VERSION}",
-        ]
-        done = subprocess.run(
-            [*install, "--prefix", folder], capture_output=True, text=True, timeout=120
-        )
-        if done.returncode:
-            pytest.skip(f"npm cannot install @gradio/client: {done.stderr[-200:]}")
-    (folder / "program.mjs").write_text(PROGRAM, encoding="utf-8")
-    return folder
-
-
-def test_javascript_gets_what_python_gets(project, weights, tmp_path):
-    with serve(weights, tmp_path) as (_, url):
+def test_javascript_gets_what_python_gets(request, weights, tmp_path):
+    project = install(request, "@gradio/client", VERSION)
+    (project / "program.mjs").write_text(PROGRAM, encoding="utf-8")
+    with serve(weights, tmp_path) as (app, url):
         command = ["node", project / "program.mjs", url, FILM, __file__]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        model = app.service.model()
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout.splitlines()[-1])
-    prediction = FractureClassifier.from_pretrained(weights).predict(FILM)
-    assert answer["data"] == [prediction.to_dict()]
-    assert answer["error"].endswith("[unsupported_format]")
+    expected = FractureClassifier.from_pretrained(weights).predict(FILM).to_dict()
+    assert answer["film"] == expected
+    assert answer["heatmap"]["heatmap_png"].startswith("iVBOR")
+    assert answer["broken"]["error_code"] == "unsupported_format"
+    assert answer["study"]["fracture_probability"] == expected["fracture_probability"]
+    assert (answer["batch"]["films"], answer["batch"]["unread"]) == (2, 1)
+    assert answer["model"] == model

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # The command line stands above both floors; its commands import when they run.
 SERVING = sorted({*(ROOT / "fracture").glob("*.py")} - {ROOT / "fracture/__main__.py"})
+WEB = sorted((ROOT / "fracture/web").glob("*.py"))
 FIRST_PARTY = [ROOT / "app.py", ROOT / "train.py", *ROOT.glob("fracture/**/*.py")]
 
 
@@ -29,7 +30,21 @@ def test_serving_loads_neither_keras_nor_tensorflow():
     assert found.stdout.strip() == "[]", found.stderr
 
 
-@pytest.mark.parametrize("path", SERVING, ids=lambda p: p.name)
+def test_only_the_web_floor_loads_gradio():
+    names = ", ".join(f"fracture.{path.stem}" for path in SERVING)
+    code = f"import sys, {names.replace('fracture.__init__', 'fracture')}\n"
+    code += "print('gradio' in sys.modules)"
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert found.stdout.strip() == "False", found.stderr
+
+
+@pytest.mark.parametrize("path", [*SERVING, *WEB], ids=lambda p: p.name)
 def test_serving_never_imports_training(path):
     imported = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

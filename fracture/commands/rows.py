@@ -8,28 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from fracture.classes import CLASSES
-
-COLUMNS = (
-    "name",
-    "finding",
-    "severity",
-    "fracture_probability",
-    *(f"probability_{name}" for name in CLASSES),
-    "rule_out_threshold",
-    "rule_in_threshold",
-    "location",
-    "peak_x",
-    "peak_y",
-    "film_width",
-    "film_height",
-    "in_distribution",
-    "novelty",
-    "warnings",
-    "error_code",
-    "error_message",
-    "model_version",
-)
+from fracture.batch import COLUMNS, inert, row
 
 
 class ResumeError(ValueError):
@@ -43,14 +22,8 @@ class Csv:
 
     def line(self, answer: dict) -> str:
         """An answer as one line, its line break included."""
-        flat = answer | {
-            f"probability_{name}": p
-            for name, p in answer.get("probabilities", {}).items()
-        }
-        codes = (notice["code"] for notice in answer.get("warnings", ()))
-        flat["warnings"] = " ".join(codes)
         text = io.StringIO()
-        csv.writer(text).writerow(_inert(flat.get(column)) for column in COLUMNS)
+        csv.writer(text).writerow(map(inert, row(answer).values()))
         return text.getvalue()
 
     def read(self, text: str) -> list[dict]:
@@ -59,7 +32,7 @@ class Csv:
 
     def name(self, film: str) -> str:
         """A film's name as a cell."""
-        return _inert(film)
+        return inert(film)
 
 
 class JsonLines:
@@ -78,13 +51,6 @@ class JsonLines:
     def name(self, film: str) -> str:
         """A film's name as it is."""
         return film
-
-
-def _inert(cell: object) -> object:
-    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    if isinstance(cell, str) and cell.lstrip(" ").startswith(tuple("=+-@\t\r\n")):
-        return f"'{cell}"
-    return cell
 
 
 def finished_rows(

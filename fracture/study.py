@@ -1,0 +1,152 @@
+"""Several views of one patient: a finding for the study, as clinicians read.
+
+The rule is the most suspicious view. A fracture line shows only where the beam runs
+along it, so one view may hold what the others cannot; that is why limbs are taken in
+two planes (ACR-SPR-SSR Practice Parameter for the Performance of Radiography of the
+Extremities). A mean over the views, as the MURA baseline takes it (Rajpurkar et al.,
+2017, arXiv 1712.06957), lets views that cannot show a fracture outvote the one that
+does. The price is specificity: each further view is a further chance of a false alarm,
+and `Study.evidence` says how large it may be.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from hashlib import sha256
+
+from fracture.classifier import FINDINGS
+from fracture.outcome import REFUSED, Outcome
+from fracture.radiograph import Notice
+
+RULE = (
+    "The study takes the finding of its most suspicious view; no fracture is seen only "
+    "when every view was judged and none shows one."
+)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Study:
+    """The views of one patient and what they say together.
+
+    Attributes:
+        views: one outcome for each film, in the order sent; at least one.
+        finding: as of a film; `not_judged` when no view could be judged.
+        severity: `displaced` if any suspected view says so, since displacement may
+            show in one plane only; else `hairline`, or None without a suspicion.
+        warnings: what weakens the finding of the study.
+    """
+
+    views: tuple[Outcome, ...]
+    finding: str
+    severity: str | None
+    warnings: tuple[Notice, ...]
+
+    @property
+    def judged(self) -> list[Outcome]:
+        """The views that have a finding."""
+        return [view for view in self.views if view.judged]
+
+    @property
+    def deciding_view(self) -> int | None:
+        """Index of the most suspicious view."""
+        if not self.judged:
+            return None
+        worst = max(self.judged, key=lambda v: v.prediction.fracture_probability)
+        return self.views.index(worst)
+
+    @property
+    def fracture_probability(self) -> float | None:
+        """Of the most suspicious view, in [0, 1]."""
+        if self.deciding_view is None:
+            return None
+        return self.views[self.deciding_view].prediction.fracture_probability
+
+    @property
+    def summary(self) -> str:
+        """The finding in words."""
+        if self.severity:
+            return f"{FINDINGS[self.finding]}, {self.severity} more likely"
+        if self.finding == REFUSED:
+            return "Not judged: no view could be read as a limb film"
+        return FINDINGS[self.finding]
+
+    @property
+    def evidence(self) -> str:
+        """What is known, and what is not, about the rule at this number of views."""
+        unknown = "It was not measured on studies: the public films carry no study ids."
+        if not self.judged:
+            return unknown
+        config = self.judged[0].prediction.config
+        specificity = config.values["operating_points"]["rule_in"].get("specificity")
+        views = len(self.judged)
+        if specificity is None or views == 1:
+            return unknown
+        # Frechet's bounds: they hold however much the views' errors go together.
+        low = max(0.0, 1 - views * (1 - specificity))
+        return (
+            f"At rule-in one film's specificity on validation films was "
+            f"{specificity:.0%}; that of {views} views lies between {low:.0%} and "
+            f"{specificity:.0%}, while sensitivity can only gain. {unknown}"
+        )
+
+    def to_dict(self) -> dict:
+        """Plain JSON types; the views are `Outcome.to_dict()` with their names."""
+        probability = self.fracture_probability
+        if probability is not None:
+            probability = round(probability, 6)
+        versions = {view.prediction.model_version for view in self.judged}
+        return {
+            "model_version": min(versions, default=None),
+            "finding": self.finding,
+            "summary": self.summary,
+            "severity": self.severity,
+            "fracture_probability": probability,
+            "deciding_view": self.deciding_view,
+            "rule": RULE,
+            "evidence": self.evidence,
+            "warnings": [dataclasses.asdict(notice) for notice in self.warnings],
+            "views": [{"name": view.name, **view.to_dict()} for view in self.views],
+        }
+
+
+def combine(views: Sequence[Outcome]) -> Study:
+    """Views of one patient -> the study they make.
+
+    Raises:
+        ValueError: no view.
+    """
+    if not views:
+        raise ValueError("a study needs at least one view")
+    judged = [view for view in views if view.judged]
+    suspected = [v for v in judged if v.finding == "fracture_suspected"]
+    severity = None
+    if suspected:
+        finding = "fracture_suspected"
+        severities = {view.prediction.severity for view in suspected}
+        severity = "displaced" if "displaced" in severities else "hairline"
+    elif not judged:
+        finding = REFUSED
+    elif {view.finding for view in views} == {"no_fracture_seen"}:
+        finding = "no_fracture_seen"
+    else:
+        finding = "uncertain"
+    return Study(tuple(views), finding, severity, tuple(_warnings(views, judged)))
+
+
+def _warnings(views: Sequence[Outcome], judged: Sequence[Outcome]) -> list[Notice]:
+    notices = []
+    if len(judged) < len(views):
+        message = (
+            f"{len(views) - len(judged)} of {len(views)} views could not be judged; "
+            "the study cannot rule a fracture out without them."
+        )
+        notices.append(Notice("incomplete_study", message))
+    films = {sha256(view.prediction.film.pixels).digest() for view in judged}
+    if len(films) < len(judged):
+        message = "Two views are the same film; a copy adds nothing."
+        notices.append(Notice("repeated_view", message))
+    if len(films) == 1:
+        message = "One view is one too few: a fracture may show in another plane only."
+        notices.append(Notice("single_view", message))
+    return notices

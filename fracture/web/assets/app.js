@@ -1,0 +1,66 @@
+// Runs once, when the page stands. Results arrive as HTML, so events are delegated.
+() => {
+  // gr.File takes no paste, and a drop only on itself: hand films to the open page.
+  const give = (event, data) => {
+    const boxes = [...document.querySelectorAll(".drop")];
+    const input = boxes.find((box) => box.checkVisibility())?.querySelector("input[type=file]");
+    if (!data?.files.length || !input || event.defaultPrevented) return;
+    event.preventDefault();
+    const films = new DataTransfer();
+    const many = input.multiple ? data.files.length : 1;
+    for (const file of [...data.files].slice(0, many)) films.items.add(file);
+    input.files = films.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  document.addEventListener("paste", (event) => give(event, event.clipboardData));
+  // Or the browser would leave the page for a film dropped beside the box.
+  document.addEventListener("dragover", (event) => event.preventDefault());
+  document.addEventListener("drop", (event) => give(event, event.dataTransfer));
+
+  // The viewer: sliders set a custom property, radios show one heatmap.
+  document.addEventListener("input", ({ target }) => {
+    const viewer = target.closest(".viewer");
+    if (!viewer) return;
+    if (target.dataset.set) viewer.style.setProperty(target.dataset.set, target.value + target.dataset.unit);
+    else if (target.type === "radio")
+      for (const heat of viewer.querySelectorAll(".heat")) heat.hidden = heat.dataset.target !== target.value;
+  });
+  const actions = {
+    enlarge: (button) => button.closest(".viewer").querySelector(".screen").requestFullscreen?.(),
+    reset: (button) => {
+      for (const input of button.closest(".viewer").querySelectorAll("input")) {
+        input.checked = input.defaultChecked;
+        input.value = input.defaultValue;
+        if (input.type === "range" || input.checked) input.dispatchEvent(new Event("input", { bubbles: true }));
+      }
+    },
+    sort: (button) => {
+      const header = button.closest("th");
+      const order = header.ariaSort === "ascending" ? "descending" : "ascending";
+      for (const other of header.parentNode.children) other.removeAttribute("aria-sort");
+      header.setAttribute("aria-sort", order);
+      const key = (row) => row.children[header.cellIndex].dataset.key ?? "";
+      const compare = new Intl.Collator(undefined, { numeric: true }).compare;
+      const body = header.closest("table").tBodies[0];
+      const sign = order === "ascending" ? 1 : -1;
+      body.append(...[...body.rows].sort((a, b) => sign * compare(key(a), key(b))));
+    },
+  };
+  document.addEventListener("click", ({ target }) => actions[target.dataset?.do]?.(target));
+
+  // Screen readers hear the finding, not its pictures; on a phone it comes into view.
+  const spoken = document.createElement("p");
+  spoken.className = "spoken";
+  spoken.setAttribute("role", "status");
+  document.querySelector(".gradio-container main, .gradio-container").append(spoken);
+  const reveal = (result) => {
+    const heading = result.querySelector("h2");
+    if (!heading) return;
+    spoken.textContent = heading.lastChild.textContent.trim();
+    const { top, bottom } = heading.getBoundingClientRect();
+    if (top < 0 || bottom > innerHeight) heading.scrollIntoView({ behavior: "smooth" });
+  };
+  for (const result of document.querySelectorAll(".block.result"))
+    new MutationObserver(() => reveal(result)).observe(result, { childList: true, subtree: true });
+  document.documentElement.dataset.ready = "";
+}

@@ -1,0 +1,202 @@
+"""The pages of the app, one function each; they add themselves to a `gr.Blocks`."""
+
+from __future__ import annotations
+
+import functools
+import re
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio as gr
+
+from fracture import fragments
+from fracture.batch import row
+from fracture.pictures import data_uri, heatmap_png
+from fracture.radiograph import RadiographError
+from fracture.web import html
+from fracture.web.service import FORMATS, Service, uploaded
+
+EXAMPLES = ("normal", "hairline", "displaced")
+_HEATMAP_SIDE = 512  # pixels; maps are smooth
+_PACE = 1.0  # seconds between two pictures of a batch's progress
+# Raw files: gr.File's own step refuses unknown names before anybody can say what is
+# wrong with the film, and leaves an empty temporary file behind for each one.
+_EVENT = {
+    "api_visibility": "private",
+    "preprocess": False,
+    "trigger_mode": "always_last",
+}
+
+
+def _box(label: str, many: bool = False) -> gr.File:
+    count = "multiple" if many else "single"
+    return gr.File(
+        label=label, file_count=count, elem_classes="drop", height=150, interactive=True
+    )
+
+
+def _hint(text: str) -> None:
+    listed = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+    gr.HTML(f'<p class="small">{text.format(formats=listed)}</p>')
+
+
+def _alert(name: str, error: RadiographError) -> str:
+    return fragments.alert(name, **error.to_dict())
+
+
+def read(service: Service, examples: Path) -> None:
+    """One film: its finding, and the film under its heatmap."""
+
+    def show(file: dict | None) -> tuple[None, str]:
+        try:
+            outcome = service.judge(*uploaded(file))
+        except RadiographError as error:
+            return None, _alert("The film", error)
+        # An empty box takes the next film at once.
+        return None, html.result(outcome, service.settings.guidance)
+
+    def show_example(name: str) -> str:
+        outcome = service.judge(f"Synthetic film {name}.png", examples / f"{name}.png")
+        return html.result(outcome, service.settings.guidance)
+
+    with gr.Row():
+        with gr.Column(scale=1, min_width=300):
+            film = _box("Radiograph")
+            _hint(
+                "{formats}. Drop it anywhere on this page, paste it, or press the box."
+            )
+            gr.HTML('<h2 class="try">Or try a synthetic film</h2>')
+            with gr.Row(elem_classes="examples"):
+                buttons = [
+                    gr.Button(name.capitalize(), icon=examples / f"{name}.png")
+                    for name in EXAMPLES
+                ]
+            _hint(
+                "Films are read on this server, deleted within the hour and used for "
+                "nothing else."
+            )
+        with gr.Column(scale=3, min_width=330):
+            waiting = "The finding, its probabilities and heatmap appear here."
+            result = gr.HTML(html.empty(waiting), elem_classes="result")
+    event = {**_EVENT, "concurrency_id": "model", "show_progress": "minimal"}
+    film.upload(show, film, [film, result], **event)
+    for name, button in zip(EXAMPLES, buttons, strict=True):
+        button.click(functools.partial(show_example, name), None, result, **event)
+
+
+def study(service: Service) -> None:
+    """Several views of one patient: a finding for each and one for all."""
+
+    def show(files: list | None) -> tuple[None, str]:
+        try:
+            found = service.study([uploaded(file) for file in files or ()])
+        except RadiographError as error:
+            return None, _alert("The study", error)
+        # An empty box: the next films are the next study, never a part of this one.
+        return None, html.study(found, service.settings.guidance)
+
+    waiting = "The finding of the study, then that of each view, appears here."
+    views = _box("All views of one patient", many=True)
+    _hint("Choose or drop all views together: {formats}.")
+    result = gr.HTML(html.empty(waiting), elem_classes="result")
+    event = {**_EVENT, "concurrency_id": "model", "show_progress": "minimal"}
+    views.upload(show, views, [views, result], **event)
+
+
+def batch(service: Service) -> None:
+    """Many films or a zip: progress, a table, its CSV and the heatmaps."""
+
+    def run(files: list | None) -> Iterator[tuple]:
+        """Yields the box, progress, table, heatmaps and the cancel button."""
+        idle = gr.Button(interactive=False)
+        nothing = gr.DownloadButton(visible=False)
+        try:
+            films = service.collect([uploaded(file) for file in files or ()])
+        except RadiographError as error:
+            yield None, _alert("The batch", error), "", nothing, idle
+            return
+        table_rows, rows, unread = [], [], 0
+        begun = html.progress(0, len(films), 0)
+        yield None, begun, "", nothing, gr.Button(interactive=True)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "heatmaps.zip"
+            with zipfile.ZipFile(path, "w") as archive:
+                shown = time.monotonic()
+                for number, outcome in enumerate(service.classify(films), 1):
+                    table_rows.append(html.table_row(number, outcome))
+                    rows.append(row({"name": outcome.name, **outcome.to_dict()}))
+                    unread += outcome.prediction is None
+                    if outcome.judged:
+                        png = heatmap_png(outcome.prediction, "fracture", _HEATMAP_SIDE)
+                        archive.writestr(_member(number, outcome.name), png)
+                    if time.monotonic() - shown > _PACE:
+                        now = html.progress(number, len(films), unread)
+                        table = html.table(table_rows, rows)
+                        yield gr.skip(), now, table, gr.skip(), gr.skip()
+                        shown = time.monotonic()
+            judged = len(archive.namelist())
+            ready = gr.DownloadButton(value=path, visible=True) if judged else nothing
+            end = html.progress(len(films), len(films), unread)
+            yield gr.skip(), end, html.table(table_rows, rows), ready, idle
+
+    def cancelled() -> tuple:
+        text = '<p class="progress">Cancelled; the films read so far are below.</p>'
+        return text, gr.Button(interactive=False)
+
+    box = _box("Films or zip archives", many=True)
+    _hint(
+        f"Up to {service.settings.max_films} films, {{formats}}, or zip archives of "
+        f"them; no file over {service.settings.max_upload_mb} MB."
+    )
+    with gr.Row():
+        stop = gr.Button("Cancel", interactive=False, size="sm")
+        heatmaps = gr.DownloadButton("Download the heatmaps", visible=False, size="sm")
+    progress = gr.HTML(elem_classes="result")
+    waiting = "One row for each film appears here, with its finding or its reason."
+    table = gr.HTML(html.empty(waiting))
+    event = {**_EVENT, "concurrency_id": "batch", "show_progress": "minimal"}
+    outputs = [box, progress, table, heatmaps, stop]
+    running = box.upload(run, box, outputs, show_progress_on=progress, **event)
+    stop.click(
+        cancelled, None, [progress, stop], cancels=running, queue=False, **_EVENT
+    )
+
+
+def _member(number: int, name: str) -> str:
+    """A heatmap's name in the archive: ordered, unique, and never a path."""
+    stem = re.sub(r"[^\w.-]+", "_", Path(name).stem)
+    return f"{number:03}-{stem}.png"
+
+
+def about(service: Service, card: Path, tab: gr.Tab) -> None:
+    """The model card with its figures, fetched when the page is opened."""
+    text = gr.Markdown("The model card appears here.", elem_classes="card")
+    show = functools.partial(model_card, service, card)
+    tab.select(show, None, text, api_visibility="private", show_progress="minimal")
+
+
+def model_card(service: Service, card: Path) -> str:
+    """The card of the model that answers, its figures inside.
+
+    Args:
+        service: whose model it must be.
+        card: of the app's own weights; a folder from the Hub has its own.
+    """
+    config = service.classifier.config
+    for path in (config.folder / "README.md", config.folder / "MODEL_CARD.md", card):
+        if path.is_file() and config.model_version in (text := path.read_text("utf-8")):
+            break
+    else:
+        return f"There is no card of `{config.model_version}` beside its weights."
+
+    def embed(match: re.Match) -> str:
+        figure = (path.parent / match[2]).resolve()
+        if not figure.is_file() or figure.suffix != ".png":
+            return match[0]
+        return f"![{match[1]}]({data_uri(figure.read_bytes(), 'image/png')})"
+
+    body = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
+    return re.sub(r"!\[([^]]*)\]\(([^)]+)\)", embed, body)
