@@ -26,7 +26,7 @@ import numpy as np
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # whose ONNX export is used
 
-from fracture.classes import MAPS
+from fracture.classes import CLASSES, MAPS
 from fracture.classifier import FractureClassifier
 from fracture.training.calibration import Calibration, operating_points
 from fracture.training.card import write_card
@@ -41,6 +41,7 @@ from fracture.training.gradcam import gradcam_difference
 from fracture.training.negatives import negatives
 from fracture.training.networks import BackboneError
 from fracture.training.novelty import novelty_figures, unseen_kinds
+from fracture.training.phantom import draw_phantom
 from fracture.training.publishing import publish
 from fracture.training.readouts import (
     QUANTILE,
@@ -151,13 +152,22 @@ def main(argv: list[str] | None = None) -> None:
     embedding = embed(network, make_squares(learned.films, recipe.image_size))
     tags = [example.tags for example in learned.examples]
     body_parts = fit_body_parts(network, embedding, tags)
+    # Limbs that are drawn count as films: that it is drawn must give nothing away.
+    drawn = [
+        draw_phantom(label, seed).pixels
+        for label in CLASSES
+        for seed in range(_NEGATIVES // 2)
+    ]
+    drawn = embed(network, make_squares(drawn, recipe.image_size))
+    limbs = np.concatenate([embedding, drawn])
     sources = [example.source for example in learned.examples]
+    sources += ["drawn"] * len(drawn)
     strange = {
         kind: embed(network, make_squares(pictures, recipe.image_size))
         for kind, pictures in negatives(_NEGATIVES, args.seed).items()
     }
     everything = np.concatenate([*strange.values()])
-    install_novelty(network, NoveltyDetector.fit(embedding, everything, sources))
+    install_novelty(network, NoveltyDetector.fit(limbs, everything, sources))
 
     # --- calibration and thresholds, on validation films ---
     validation = make_sequence("validation", recipe.image_size)
@@ -228,7 +238,7 @@ def main(argv: list[str] | None = None) -> None:
         )
         | {
             "unseen_kinds": unseen_kinds(
-                embedding,
+                limbs,
                 sources,
                 strange,
                 embed(network, test.squares[..., None]),

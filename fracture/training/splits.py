@@ -5,38 +5,39 @@ from __future__ import annotations
 import csv
 import hashlib
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from fracture.training.datasets import DatasetError, Example
+from fracture.training.duplicates import find_duplicates, thumbnail
 
 SPLITS = ("train", "validation", "test")
 _FOLDS = 20  # 14 + 3 + 3 of them are the published 70 / 15 / 15
-_NEAR = 6  # perceptual hashes of 64 bits closer than this are one film
 
 
 def near_duplicate_groups(
     examples: Sequence[Example], films: Sequence[np.ndarray]
 ) -> list[str]:
-    """Joins films that look alike with the groups that are already known.
+    """Joins copies of films with the groups that are already known.
 
     Args:
         examples: their `group`, where not empty, is kept together.
         films: uint8 `(height, width)` each, at any size.
 
     Returns:
-        One group name per film. Alike: 64-bit perceptual hashes (pHash, by the
-        imagehash library) that differ in fewer than 6 bits.
+        One group name per film. Copies: see `fracture.training.duplicates`.
     """
-    import imagehash
-    from PIL import Image
+    matches = find_duplicates([thumbnail(film) for film in films])
+    return join_groups(examples, ((match.first, match.second) for match in matches))
 
-    hashes = np.array(
-        [imagehash.phash(Image.fromarray(film)).hash.ravel() for film in films]
-    )
+
+def join_groups(
+    examples: Sequence[Example], pairs: Iterable[tuple[int, int]]
+) -> list[str]:
+    """One group name per film: the known groups, joined by pairs of indices."""
     parent = list(range(len(examples)))
 
     def root(index: int) -> int:
@@ -48,11 +49,12 @@ def near_duplicate_groups(
     first: dict[str, int] = {}
     for index, example in enumerate(examples):
         if example.group:
-            parent[root(index)] = root(first.setdefault(example.group, index))
-        near = np.count_nonzero(hashes[:index] != hashes[index], axis=1) < _NEAR
-        for other in np.flatnonzero(near):
-            parent[root(index)] = root(int(other))
-    return [examples[root(i)].name for i in range(len(examples))]
+            parent[index] = root(first.setdefault(example.group, index))
+    for pair in pairs:
+        one, other = sorted(map(root, pair))
+        parent[other] = one
+    heads = [examples[root(index)] for index in range(len(examples))]
+    return [head.group or f"{head.source}/{head.name}" for head in heads]
 
 
 def split_examples(
