@@ -28,19 +28,20 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # whose ONNX export is use
 
 from fracture.classes import CLASSES, MAPS
 from fracture.classifier import FractureClassifier
+from fracture.evaluation.card import write_card
+from fracture.evaluation.evaluate import evaluate, predict_films
+from fracture.evaluation.faithfulness import deletion, weight_randomisation
+from fracture.evaluation.figures import plot_curves, plot_report
+from fracture.evaluation.negatives import negatives
+from fracture.evaluation.novelty import novelty_figures, unseen_kinds
+from fracture.evaluation.thresholds import part_operating_points
 from fracture.training.calibration import Calibration, operating_points
-from fracture.training.card import write_card
 from fracture.training.datasets import DatasetError, source_labels, write_phantoms
-from fracture.training.evaluation import evaluate, predict_films
 from fracture.training.export import export_weights
-from fracture.training.faithfulness import deletion, weight_randomisation
-from fracture.training.figures import plot_curves, plot_report
 from fracture.training.films import FilmSequence, make_squares
 from fracture.training.fit import Progress, train, write_history
 from fracture.training.gradcam import gradcam_difference
-from fracture.training.negatives import negatives
 from fracture.training.networks import BackboneError
-from fracture.training.novelty import novelty_figures, unseen_kinds
 from fracture.training.phantom import draw_phantom
 from fracture.training.publishing import publish
 from fracture.training.readouts import (
@@ -52,7 +53,6 @@ from fracture.training.readouts import (
 )
 from fracture.training.recipes import RECIPES
 from fracture.training.table import load_table
-from fracture.training.thresholds import part_operating_points
 from fracture.weights import WeightsError
 
 _NEGATIVES = 200  # pictures of each kind that are no limb radiographs

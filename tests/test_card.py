@@ -8,12 +8,12 @@ import pytest
 import yaml
 from toy_films import CALIBRATION, POINTS, draw_films, example, predict
 
-from fracture.training import metrics as statistics
-from fracture.training.card import render_card, write_card
-from fracture.training.evaluation import evaluate
-from fracture.training.figures import plot_report
+from fracture.evaluation import metrics as statistics
+from fracture.evaluation.card import render_card, write_card
+from fracture.evaluation.evaluate import evaluate
+from fracture.evaluation.figures import plot_report
+from fracture.evaluation.thresholds import part_operating_points
 from fracture.training.recipes import RECIPES
-from fracture.training.thresholds import part_operating_points
 
 
 def figure(value, low, high, n=100):

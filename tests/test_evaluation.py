@@ -8,14 +8,19 @@ import pytest
 from sklearn import metrics as reference
 from toy_films import CALIBRATION, CORNER, POINTS, draw_films, example, predict
 
-from fracture.training import metrics
+from fracture.evaluation import metrics
+from fracture.evaluation.evaluate import evaluate
+from fracture.evaluation.figures import plot_report
+from fracture.evaluation.localisation import localisation_figures
+from fracture.evaluation.metrics import (
+    auroc,
+    bootstrap,
+    expected_calibration_error,
+    mean,
+)
+from fracture.evaluation.report_tables import report_tables
+from fracture.evaluation.thresholds import part_operating_points, threshold_table
 from fracture.training.calibration import Calibration, operating_points
-from fracture.training.evaluation import evaluate
-from fracture.training.figures import plot_report
-from fracture.training.localisation import localisation_figures
-from fracture.training.metrics import auroc, bootstrap, expected_calibration_error, mean
-from fracture.training.report_tables import report_tables
-from fracture.training.thresholds import part_operating_points, threshold_table
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fracture import FractureClassifier
-from fracture.training.faithfulness import deletion, weight_randomisation
+from fracture.evaluation.faithfulness import deletion, weight_randomisation
 from fracture.weights import WeightsConfig
 
 GROUPS = np.arange(6)

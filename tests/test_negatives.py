@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import fracture.training.negatives as module
+import fracture.evaluation.negatives as module
 
 KINDS = {"blank", "chart", "chest", "noise", "photograph", "scan", "screenshot"}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fracture.training.novelty import unseen_kinds
+from fracture.evaluation.novelty import unseen_kinds
 from fracture.training.readouts import NoveltyDetector, fit_body_parts
 
 

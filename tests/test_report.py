@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fracture.__main__ import app
-from fracture.training import metrics
+from fracture.evaluation import metrics
 from fracture.training.datasets import write_phantoms
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from fracture import FractureClassifier
+from fracture.evaluation.card import render_card, write_card
+from fracture.evaluation.evaluate import evaluate, predict_films
 from fracture.letterbox import Letterbox
 from fracture.radiograph import read_radiograph
-from fracture.training.card import render_card, write_card
 from fracture.training.datasets import load_examples
-from fracture.training.evaluation import evaluate, predict_films
 from fracture.training.export import (
     TOLERANCE,
     load_keras_model,

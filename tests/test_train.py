@@ -143,7 +143,7 @@ def test_from_films_to_weights_and_card(tmp_path, monkeypatch):
 
     brief = dataclasses.replace(TINY, phases=(Phase(1, 1e-3),))
     monkeypatch.setitem(RECIPES, "quick", brief)
-    monkeypatch.setattr("fracture.training.metrics.DRAWS", 50)
+    monkeypatch.setattr("fracture.evaluation.metrics.DRAWS", 50)
     monkeypatch.setattr(command, "_NEGATIVES", 2)
     out = tmp_path / "out"
     command.main(["--out", str(out), "--phantoms", "40", "--seed", "1"])

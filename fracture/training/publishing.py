@@ -7,8 +7,8 @@ import json
 import os
 from pathlib import Path
 
+from fracture.evaluation.card import render_card
 from fracture.hub import explained, hub_client
-from fracture.training.card import render_card
 from fracture.weights import (
     CONFIG_FILE,
     KERAS_FILE,
@@ -66,7 +66,7 @@ def check(folder: str | Path, card: str | Path) -> WeightsConfig:
     if found != render_card(metrics, figures.as_posix()):
         message = (
             f"{card} is not what {path} says; render it again: "
-            f"python -m fracture.training.card {config.folder} {card}"
+            f"python -m fracture.evaluation.card {config.folder} {card}"
         )
         raise WeightsError("card_differs", message)
     return config

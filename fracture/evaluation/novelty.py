@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fracture.classifier import FractureClassifier, Prediction
-from fracture.training.evaluation import predict_films
-from fracture.training.metrics import auroc, bootstrap, mean
+from fracture.evaluation.evaluate import predict_films
+from fracture.evaluation.metrics import auroc, bootstrap, mean
 from fracture.training.readouts import QUANTILE, NoveltyDetector
 
 

@@ -1,6 +1,6 @@
 """metrics.json -> MODEL_CARD.md: no number in the card is typed by a person.
 
-python -m fracture.training.card weights MODEL_CARD.md
+python -m fracture.evaluation.card weights MODEL_CARD.md
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from fracture.training import card_sections as sections
-from fracture.training.figures import plot_report
-from fracture.training.literature import CLAIMS, LEAKS, PUBLISHED
-from fracture.training.report_tables import FIGURES, Table
+from fracture.evaluation import card_sections as sections
+from fracture.evaluation.figures import plot_report
+from fracture.evaluation.literature import CLAIMS, LEAKS, PUBLISHED
+from fracture.evaluation.report_tables import FIGURES, Table
 
 _DISCLAIMER = (
     "**Research software. Not cleared by the FDA, not CE-marked, not a medical device. "
@@ -201,7 +201,7 @@ def _reproduction(metrics: Mapping, figures: str) -> Iterator[str]:
     yield "The test figures alone, from the weights and the same films:\n"
     yield "```\npython -m fracture evaluate FOLDER --split test\n```\n"
     yield "This card and its figures, from `metrics.json`:\n"
-    yield "```\npython -m fracture.training.card weights MODEL_CARD.md\n```\n"
+    yield "```\npython -m fracture.evaluation.card weights MODEL_CARD.md\n```\n"
 
 
 def write_card(weights: str | Path, card: str | Path) -> None:

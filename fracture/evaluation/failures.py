@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from fracture.classes import BODY_PARTS
 from fracture.classifier import FINDINGS, Prediction
+from fracture.evaluation.localisation import box_area, box_size
 from fracture.training.datasets import Example
-from fracture.training.localisation import box_area, box_size
 
 _MOST = 6  # of each kind
 _VIEWS = ("frontal", "lateral", "oblique")

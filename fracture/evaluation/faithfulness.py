@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from fracture.classes import MAPS
 from fracture.classifier import FractureClassifier
-from fracture.training.metrics import bootstrap, mean
+from fracture.evaluation.metrics import bootstrap, mean
 
 # Layers whose weights are shuffled, by the beginning of their names.
 _RANDOMISED = {"head": ("head",), "last_block": ("block_16", "Conv_1")}

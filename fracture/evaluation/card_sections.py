@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from fracture.training.figures import figure_name
-from fracture.training.report_tables import (
+from fracture.evaluation.figures import figure_name
+from fracture.evaluation.report_tables import (
     Table,
     body_part_table,
     confusion_tables,

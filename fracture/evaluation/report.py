@@ -16,11 +16,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from fracture.classifier import FractureClassifier, Prediction
+from fracture.evaluation.evaluate import evaluate
+from fracture.evaluation.figures import plot_report
+from fracture.evaluation.report_tables import report_tables
 from fracture.radiograph import Radiograph, RadiographError, read_radiograph
 from fracture.training.datasets import DatasetError, Example, load_examples
-from fracture.training.evaluation import evaluate
-from fracture.training.figures import plot_report
-from fracture.training.report_tables import report_tables
 from fracture.training.splits import near_duplicate_groups, read_split
 
 _BATCH = 8

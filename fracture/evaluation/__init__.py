@@ -1,0 +1,1 @@
+"""The evaluation floor: what the shipped model does, measured, drawn and told."""
