@@ -52,6 +52,10 @@ SPREAD = """(image) => {
   const greys = context.getImageData(0, 0, 64, 64).data.filter((_, i) => i % 4 === 0);
   return Math.max(...greys) - Math.min(...greys);
 }"""
+# Results fade in; a colour half faded has no contrast to speak of.
+SETTLED = """() => !document.querySelector(".pending") && document.getAnimations()
+  .every(({ playState, effect }) =>
+    playState !== "running" || effect.getComputedTiming().iterations === Infinity)"""
 
 
 @pytest.fixture(scope="module")
@@ -396,6 +400,7 @@ def axe(request) -> str:
 
 def violations(page, axe: str) -> list[str]:
     """Serious and critical ones, each with the first element it found."""
+    page.wait_for_function(SETTLED)
     page.evaluate(axe)
     found = page.evaluate("axe.run().then((results) => results.violations)")
     return [
