@@ -11,7 +11,12 @@ import keras
 import numpy as np
 
 from fracture.letterbox import Letterbox
-from fracture.training.export import TOLERANCE, ParityError, load_keras_model
+from fracture.training.export import (
+    TOLERANCE,
+    ParityError,
+    difference,
+    load_keras_model,
+)
 from fracture.training.phantom import draw_phantom
 from fracture.weights import WeightsConfig
 
@@ -108,19 +113,15 @@ def convert(folder: str | Path, kind: str, out: str | Path) -> float:
     with tempfile.TemporaryDirectory(dir=out.parent) as unproven:
         path = Path(unproven) / out.name
         model.export(str(path), format=kind, verbose=False)
-        difference = _compare(reference, target.run(path, films))
-        if not difference <= TOLERANCE:  # not a number is no better
-            raise ParityError(f"{kind} and Keras model differ by {difference:.2g}")
+        parity = _compare(reference, target.run(path, films))
+        if not parity <= TOLERANCE:  # not a number is no better
+            raise ParityError(f"{kind} and Keras model differ by {parity:.2g}")
         for part in Path(unproven).iterdir():
             part.replace(out.parent / part.name)
-    return difference
+    return parity
 
 
 def _compare(reference: dict, found: Outputs) -> float:
     if set(found) != set(reference):
         raise ParityError(f"outputs are {sorted(found)}, not {sorted(reference)}")
-    differences = [
-        np.abs(keras.ops.convert_to_numpy(values) - found[name]).max()
-        for name, values in reference.items()
-    ]
-    return float(np.max(differences))
+    return difference(reference, found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -138,24 +138,34 @@ def export_weights(
     temporary = folder / f"{CONFIG_FILE}.part"
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, folder / CONFIG_FILE)
-    difference = measure_parity(folder, model, probe)
-    if difference > TOLERANCE:
+    parity = measure_parity(folder, model, probe)
+    if not parity <= TOLERANCE:
         (folder / CONFIG_FILE).unlink()
-        raise ParityError(f"exported and Keras model differ by {difference:.2g}")
-    return difference
+        raise ParityError(f"exported and Keras model differ by {parity:.2g}")
+    return parity
 
 
 def measure_parity(folder: str | Path, model: keras.Model, probe: np.ndarray) -> float:
-    """Largest absolute difference between the exported model and a Keras one."""
+    """Largest `difference` between the exported model and a Keras one."""
     classifier = FractureClassifier.from_pretrained(folder)
-    largest = 0.0
-    for film in probe[:, None]:
-        expected = model(film, training=False)
-        found = classifier.run_squares(film)
-        for name, values in found.items():
-            reference = keras.ops.convert_to_numpy(expected[name])
-            largest = max(largest, float(np.abs(values - reference).max()))
-    return largest
+    return max(
+        difference(model(film, training=False), classifier.run_squares(film))
+        for film in probe[:, None]
+    )
+
+
+def difference(reference: Mapping, found: Mapping[str, np.ndarray]) -> float:
+    """Largest difference of any output by name, relative for values beyond 1.
+
+    Args:
+        reference: of a Keras model.
+    """
+    gaps = []
+    for name, values in found.items():
+        expected = keras.ops.convert_to_numpy(reference[name])
+        gap = np.abs(values - expected) / np.maximum(1, np.abs(expected))
+        gaps.append(gap.max())
+    return float(np.max(gaps))
 
 
 def load_network(folder: str | Path) -> tuple[Recipe, keras.Model]:
