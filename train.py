@@ -160,14 +160,12 @@ def main(argv: list[str] | None = None) -> None:
     ]
     drawn = embed(network, make_squares(drawn, recipe.image_size))
     limbs = np.concatenate([embedding, drawn])
-    sources = [example.source for example in learned.examples]
-    sources += ["drawn"] * len(drawn)
     strange = {
         kind: embed(network, make_squares(pictures, recipe.image_size))
         for kind, pictures in negatives(_NEGATIVES, args.seed).items()
     }
     everything = np.concatenate([*strange.values()])
-    install_novelty(network, NoveltyDetector.fit(limbs, everything, sources))
+    install_novelty(network, NoveltyDetector.fit(limbs, everything))
 
     # --- calibration and thresholds, on validation films ---
     validation = make_sequence("validation", recipe.image_size)
@@ -239,7 +237,6 @@ def main(argv: list[str] | None = None) -> None:
         | {
             "unseen_kinds": unseen_kinds(
                 limbs,
-                sources,
                 strange,
                 embed(network, test.squares[..., None]),
                 parts["test"].groups,

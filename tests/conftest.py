@@ -74,7 +74,7 @@ def network(recipe, squares):
     tags = [frozenset({part}) for part in ("hand", "leg")] * 3
     assert fit_body_parts(model, embedding, tags) == ["hand", "leg"]
     strange = model.predict(255 - squares, verbose=0)["embedding"]
-    detector = NoveltyDetector.fit(embedding, strange, ["phantom"] * len(squares))
+    detector = NoveltyDetector.fit(embedding, strange)
     install_novelty(model, detector)
     return model
 

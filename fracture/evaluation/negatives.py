@@ -1,7 +1,8 @@
 """Pictures that are no limb radiograph, to measure what the classifier refuses.
 
 Two kinds are cut from pictures that installed packages carry, the others are drawn, so
-nothing is shipped or downloaded. They measure; no network is trained on them.
+nothing is shipped or downloaded. No network is trained on them; what reads novelty out
+of its features is fitted on some and measured on others.
 """
 
 from __future__ import annotations

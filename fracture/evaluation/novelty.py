@@ -50,7 +50,6 @@ def novelty_figures(
 
 def unseen_kinds(
     films: np.ndarray,
-    sources: Sequence[str],
     negatives: Mapping[str, np.ndarray],
     test: np.ndarray,
     groups: Sequence[str],
@@ -61,7 +60,7 @@ def unseen_kinds(
     its figures on kinds that it was fitted on.
 
     Args:
-        films: embeddings of training films, their sources beside them.
+        films: embeddings of training films.
         negatives: kind -> embeddings.
         test: embeddings of test films, their groups beside them.
     """
@@ -69,7 +68,7 @@ def unseen_kinds(
     for kind, strange in negatives.items():
         others = [found for other, found in negatives.items() if other != kind]
         if others:
-            detector = NoveltyDetector.fit(films, np.concatenate(others), sources)
+            detector = NoveltyDetector.fit(films, np.concatenate(others))
             figures[kind] = _auroc(groups, *map(detector.score, (test, strange)))
     return figures
 

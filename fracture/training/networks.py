@@ -14,7 +14,9 @@ from fracture.training.recipes import Recipe
 from fracture.weights import CONFIG_FILE, KERAS_FILE
 
 _DILATED = {f"block_{block}_depthwise" for block in (14, 15, 16)}
-_FINE = "block_13_expand_relu"  # the backbone's last map before its last stride
+# The map before the backbone's last stride. The last one, trained on fractures alone,
+# lays chests and empty frames onto limbs.
+_EARLIER = "block_13_expand_relu"
 
 
 class BackboneError(RuntimeError):
@@ -43,11 +45,10 @@ def build_network(
     Returns:
         A functional model: uint8 `(n, size, size, 1)`, grey 0..255, to a dict of
         `logits`, `heatmaps` and `evidence` (see `ExplainedHead`); `embedding`
-        `(n, channels)`, the pooled features before the backbone's last stride and at
-        its end; and what is read out of it after training, `body_parts` `(n, 4)` and
-        `novelty` `(n,)` (see `fracture.training.readouts`). Named layers: `film`,
-        `scale`, `rgb`, the backbone's own, `features`, `head`, `pool_*`, and the last
-        three outputs.
+        `(n, channels)`, the pooled features before the backbone's last stride; and
+        what is read out of it after training, `body_parts` `(n, 4)` and `novelty`
+        `(n,)` (see `fracture.training.readouts`). Named layers: `film`, `scale`, `rgb`,
+        the backbone's own, `features`, `head`, and the last three outputs.
 
     Raises:
         BackboneError: the initial weights cannot be downloaded or read.
@@ -83,14 +84,9 @@ def build_network(
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = 0.9  # the backbone's 0.999 needs thousands of steps
     features = keras.layers.Identity(name="features")(backbone.output)
-    pooled = [
-        keras.layers.GlobalAveragePooling2D(name=f"pool_{name}")(grid)
-        for name, grid in (
-            ("fine", backbone.get_layer(_FINE).output),
-            ("coarse", backbone.output),
-        )
-    ]
-    embedding = keras.layers.Concatenate(name="embedding")(pooled)
+    embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(
+        backbone.get_layer(_EARLIER).output
+    )
     outputs = {
         **head(features),
         "embedding": embedding,
@@ -163,7 +159,7 @@ def set_trainable(
     """
     names = [layer.name for layer in model.layers]
     backbone = model.layers[names.index("rgb") + 1 : names.index("features")]
-    backbone = [layer for layer in backbone if not layer.name.startswith("pool_")]
+    backbone = [layer for layer in backbone if layer.name != "embedding"]
     names = [layer.name for layer in backbone]
     if unfreeze is None:
         start = len(backbone)

@@ -19,8 +19,9 @@ from fracture.classes import BODY_PARTS
 
 QUANTILE = 0.99  # of validation films that must count as in distribution
 _BODY_PART_C = 0.01  # inverse regularisation of the logistic regressions
-_NOVELTY_C = 3e-3
-_COMPONENTS = 128
+_NOVELTY_C = 3e-4
+_COMPONENTS = 256
+_FLOOR = 1e-3  # keeps rounding errors of silent channels small under the root
 _CAP = 25.0  # five standard deviations: what lies beyond is not stranger
 
 
@@ -29,9 +30,10 @@ class Novelty(keras.layers.Layer):
     """`NoveltyDetector` inside the graph: embeddings `(n, channels)` to `(n,)`."""
 
     def build(self, input_shape):
+        channels = input_shape[-1]
         shapes = {
-            "centre": (input_shape[-1],),
-            "directions": (input_shape[-1], _COMPONENTS),
+            "centre": (channels,),
+            "directions": (channels, _COMPONENTS),
             "linear": (_COMPONENTS,),
             "square": (_COMPONENTS,),
             "bias": (),
@@ -44,7 +46,7 @@ class Novelty(keras.layers.Layer):
 
     def call(self, embedding):
         """Log-odds; greater is stranger."""
-        centred = keras.ops.sqrt(embedding) - self.centre
+        centred = keras.ops.sqrt(embedding + _FLOOR) - self.centre
         z = keras.ops.matmul(centred, self.directions)
         capped = keras.ops.minimum(z * z, _CAP)
         scores = z * self.linear + capped * self.square
@@ -77,15 +79,9 @@ class NoveltyDetector:
     bias: float
 
     @classmethod
-    def fit(
-        cls, films: np.ndarray, negatives: np.ndarray, sources: Sequence[str]
-    ) -> NoveltyDetector:
-        """Fits on embeddings `(n, channels)`, >= 0, of films and of negatives.
-
-        Args:
-            sources: of the films; a small source weighs more than its share.
-        """
-        root = np.sqrt(films)
+    def fit(cls, films: np.ndarray, negatives: np.ndarray) -> NoveltyDetector:
+        """Fits on embeddings `(n, channels)`, >= 0, of films and of negatives."""
+        root = _root(films)
         centre, scale = root.mean(0), root.std(0)
         scale = scale + 0.05 * scale.mean()  # a channel that hardly varies stays small
         unit = (root - centre) / scale
@@ -94,19 +90,15 @@ class NoveltyDetector:
         values, vectors = eigh(
             unit.T @ unit / len(unit), subset_by_index=(last - count + 1, last)
         )
+        values = np.maximum(values, 1e-3 * values[-1])
         directions = np.zeros((unit.shape[1], _COMPONENTS))
         directions[:, :count] = vectors / np.sqrt(values) / scale[:, None]
-        _, source, films_of = np.unique(
-            sources, return_inverse=True, return_counts=True
-        )
-        weights = 1 / np.sqrt(films_of[source])
-        weights *= len(films) / weights.sum()
-        weights = np.append(
-            weights, np.full(len(negatives), len(films) / len(negatives))
+        weights = np.repeat(
+            (1.0, len(films) / len(negatives)), (len(films), len(negatives))
         )
         both = np.concatenate([films, negatives])
         strange = np.arange(len(both)) >= len(films)
-        z = (np.sqrt(both) - centre) @ directions
+        z = (_root(both) - centre) @ directions
         model = LogisticRegression(C=_NOVELTY_C, max_iter=500)
         model.fit(_expand(z), strange, sample_weight=weights)
         linear, square = np.split(model.coef_[0], 2)
@@ -114,8 +106,12 @@ class NoveltyDetector:
 
     def score(self, embedding: np.ndarray) -> np.ndarray:
         """`(n, channels)` to log-odds `(n,)`, greater is stranger."""
-        z = (np.sqrt(embedding) - self.centre) @ self.directions
+        z = (_root(embedding) - self.centre) @ self.directions
         return _expand(z) @ np.append(self.linear, 2 * self.square) + self.bias
+
+
+def _root(embedding: np.ndarray) -> np.ndarray:
+    return np.sqrt(embedding.astype(np.float64) + _FLOOR)
 
 
 def _expand(z: np.ndarray) -> np.ndarray:
