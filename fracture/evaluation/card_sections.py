@@ -189,22 +189,32 @@ def out_of_distribution(metrics: Mapping) -> Iterator[str]:
         return
     yield "## What it does not judge\n"
     yield (
-        "A film farther from the training films in feature space than "
-        f"{measured['quantile']:.0%} of the validation films is not judged. "
-        "Against test films, and how many of each kind are turned away:\n"
+        "A film that resembles the training films less, and pictures that are no films "
+        f"more, than {measured['quantile']:.0%} of the validation films do is not "
+        "judged. Against test films, and how many of each kind are turned away:\n"
     )
+    unseen = measured.get("unseen_kinds", {})
     rows = [
         (
             *(kind.replace("_", " "), str(row["n"])),
-            *(interval(row[key]) for key in ("auroc", "flagged")),
+            interval(row["auroc"]),
+            interval(unseen[kind]) if kind in unseen else "-",
+            interval(row["flagged"]),
         )
         for kind, row in measured["kinds"].items()
     ]
     rows += [
-        (f"radiographs, {split}", str(figure["n"]), "-", interval(figure))
+        (f"radiographs, {split}", str(figure["n"]), "-", "-", interval(figure))
         for split, figure in measured["films_flagged"].items()
     ]
-    yield Table("Kinds", ("kind", "images", "AUROC", "not judged"), rows).markdown()
+    header = ("kind", "images", "AUROC", "AUROC, kind unseen", "not judged")
+    yield Table("Kinds", header, rows).markdown()
+    yield (
+        "*Kind unseen*: by a detector fitted without that kind, so nearer to what a "
+        "picture nobody thought of meets. Chests are drawn, photographs are parts of "
+        "few pictures; films of a device or hospital unlike those it was fitted on "
+        "are turned away more often than the last rows say.\n"
+    )
 
 
 def failures(metrics: Mapping) -> Iterator[str]:
