@@ -10,7 +10,7 @@ from fracture.hub import explained, hub_client, resolve
 from fracture.weights import CONFIG_FILE, MODEL_FILE, WeightsConfig, WeightsError
 
 # Of a clone, what the app serves with: neither training nor tests.
-_FOLDERS = ("assets", "examples", "fracture")
+_FOLDERS = ("examples", "fracture")
 _WEIGHTS = (CONFIG_FILE, MODEL_FILE, "metrics.json", "figures/*.png")
 
 
@@ -64,7 +64,7 @@ def publish_space(
 def _app_files(clone: Path) -> list[Path]:
     named = [clone / name for name in ("app.py", "LICENSE", "MODEL_CARD.md")]
     inside = [path for folder in _FOLDERS for path in (clone / folder).rglob("*")]
-    skipped = {"training", "__pycache__"}
+    skipped = {"training", "evaluation", "__pycache__"}
     return [
         path
         for path in sorted(named + inside)

@@ -386,8 +386,8 @@ def test_about_shows_the_card(browser, tmp_path):
         open_tab(page, "About")
         card = page.locator(".card")
         expect(card.get_by_role("heading", name="Results")).to_be_visible()
-        figure = card.locator("img").first
-        expect(figure).to_have_attribute("alt", "Training and validation curves")
+        figure = card.get_by_alt_text("Training and validation curves")
+        expect(figure).to_be_visible()
         expect(figure).to_have_js_property("complete", True)
         assert figure.evaluate("image => image.naturalWidth") > 300
 

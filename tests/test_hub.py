@@ -395,7 +395,7 @@ def test_a_space_with_the_weights_of_a_folder(hub, folder, clone, tmp_path):
         path = tmp_path / "space" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    code = "import app; print(app.classifier().config.model_version)"
+    code = "import app; print(app.service.classifier.config.model_version)"
     environment = os.environ | space.variables
     found = subprocess.run(
         [sys.executable, "-c", code],

@@ -153,7 +153,7 @@ def _manifest(manifest: Path) -> list[Example]:
                 Path(row["path"]).as_posix(),
                 row["source"],
                 row["label"],
-                f"{row['source']}/{row['group']}" if row.get("group") else "",
+                _group(row),
                 _boxes(row.get("boxes") or "", where),
                 frozenset((row.get("body_part") or "").replace("+", " ").split()),
             )
@@ -171,6 +171,12 @@ def _manifest(manifest: Path) -> list[Example]:
                     )
             examples.append(example)
     return examples
+
+
+def _group(row: dict[str, str]) -> str:
+    """A group's name; one that has a slash is whole, and may join several sources."""
+    group = row.get("group") or ""
+    return group if "/" in group or not group else f"{row['source']}/{group}"
 
 
 def _boxes(text: str, where: str) -> tuple[tuple[float, float, float, float], ...]:
