@@ -92,7 +92,7 @@ def test_every_section_is_there(metrics):
         "Not cleared by the FDA, not CE-marked, not a medical device",
         "0.051 (-0.100 to 0.200) (head)",
         "1.250 (0.800 to 1.600)",
-        "| chest film | 31 | 0.991 (0.981 to 0.999) | 0.871 (0.800 to 0.900) |",
+        "| chest film | 31 | 0.991 (0.981 to 0.999) | - | 0.871 (0.800 to 0.900) |",
         "Grouping a severity data set's finer classes",
         "50 bootstrap draws",
         metrics["test"]["failures"]["missed"][0]["sentence"],
