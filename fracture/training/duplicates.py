@@ -53,7 +53,7 @@ class Match:
 def thumbnail(pixels: np.ndarray) -> np.ndarray:
     """Shrinks a film (uint8, `(height, width)`) to what `find_duplicates` needs."""
     height, width = pixels.shape
-    scale = min(1.0, _SIDE / max(height, width))
+    scale = _SIDE / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
 
