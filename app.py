@@ -7,6 +7,8 @@ and answered lies in `fracture/web`; this file puts it together.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import sys
 import tempfile
@@ -77,10 +79,22 @@ except SettingsError as error:
 demo = build(service)
 
 
+def warm_up() -> None:
+    """Does once what the first visitor would wait for.
+
+    Raises:
+        WeightsError: the model cannot be loaded.
+    """
+    html.result(service.judge("warm-up", EXAMPLES / "normal.png"), guidance=True)
+    # Gradio imports it in its first event where it is installed, which takes a second.
+    with contextlib.suppress(ImportError):
+        importlib.import_module("matplotlib.pyplot")
+
+
 def main() -> int:
     """Loads and warms up the model, then serves the page; the exit code."""
     try:
-        service.judge("warm-up", EXAMPLES / "normal.png")
+        warm_up()
     except WeightsError as error:
         print(f"fracture: {error.message} [{error.code}]", file=sys.stderr)
         return 1
