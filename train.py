@@ -4,6 +4,7 @@
     python train.py --data FOLDER       your films, the default recipe
     python train.py --data FOLDER --train-only SOURCE --out weights --resume
     python train.py --data FOLDER --push-to user/name
+    python train.py --data FOLDER --compare mobilenetv2,cnn-150 --minutes 10
 
 FOLDER holds class folders (`normal/ hairline/ displaced/`, or `fractured/` beside
 `normal/`), a `manifest.csv`, FracAtlas or MURA as published. The run reads the films,
@@ -26,32 +27,33 @@ import numpy as np
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # whose ONNX export is used
 
-from fracture.classes import CLASSES, MAPS
+from fracture.classes import CLASSES
 from fracture.classifier import FractureClassifier
 from fracture.evaluation.card import write_card
+from fracture.evaluation.comparison import compare
 from fracture.evaluation.evaluate import evaluate, predict_films
 from fracture.evaluation.faithfulness import deletion, weight_randomisation
 from fracture.evaluation.figures import plot_curves, plot_report
 from fracture.evaluation.negatives import negatives
 from fracture.evaluation.novelty import novelty_figures, unseen_kinds
 from fracture.evaluation.thresholds import part_operating_points
-from fracture.training.calibration import Calibration, operating_points
-from fracture.training.datasets import DatasetError, source_labels, write_phantoms
+from fracture.training.datasets import DatasetError, write_phantoms
 from fracture.training.export import export_weights
-from fracture.training.films import FilmSequence, make_squares
-from fracture.training.fit import Progress, train, write_history
+from fracture.training.films import make_squares
+from fracture.training.fit import Progress, write_history
 from fracture.training.gradcam import gradcam_difference
-from fracture.training.networks import BackboneError
+from fracture.training.networks import BackboneError, backbone_weights
 from fracture.training.phantom import draw_phantom
 from fracture.training.publishing import publish
 from fracture.training.readouts import (
-    QUANTILE,
     NoveltyDetector,
     embed,
     fit_body_parts,
     install_novelty,
 )
+from fracture.training.recipe import Recipe
 from fracture.training.recipes import RECIPES
+from fracture.training.run import Run
 from fracture.training.table import load_table
 from fracture.weights import WeightsError
 
@@ -64,6 +66,19 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path, help="folder of films; default: phantoms")
     parser.add_argument("--recipe", choices=RECIPES, help="default: mobilenetv2; quick")
+    parser.add_argument(
+        "--compare",
+        type=recipe_names,
+        metavar="A,B,...",
+        help="train these recipes on the same split in the same time, or `all`, and "
+        "write OUT/comparison.md (default of OUT: runs/comparison)",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=5.0,
+        help="of training for each recipe of --compare (default: %(default)g)",
+    )
     parser.add_argument("--out", type=Path, help="default: runs/RECIPE")
     parser.add_argument("--card", type=Path, help="default: OUT/MODEL_CARD.md")
     parser.add_argument(
@@ -77,7 +92,8 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "--backbone-weights",
         metavar="WEIGHTS",
         help="what the backbone starts from: imagenet (downloaded), a .weights.h5 "
-        "file, a weights folder, or none (default: imagenet, phantoms: weights/)",
+        "file, a folder of such files by name (where one is missing: from scratch), a "
+        "weights folder, or none (default: imagenet, phantoms: weights/)",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true", help="continue a stopped run")
@@ -92,57 +108,39 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def recipe_names(text: str) -> list[str]:
+    """`A,B,...` or `all`."""
+    names = [name for name in RECIPES if name != "quick"]
+    names = names if text == "all" else text.split(",")
+    if unknown := set(names) - set(RECIPES):
+        message = (
+            f"no recipe is called {min(unknown)!r}; there are {', '.join(RECIPES)}"
+        )
+        raise argparse.ArgumentTypeError(message)
+    return names
+
+
 def main(argv: list[str] | None = None) -> None:
     args = parse_arguments(argv)
+    if args.compare:
+        return run_comparison(args)
     recipe = RECIPES[args.recipe or ("mobilenetv2" if args.data else "quick")]
-    out = args.out or Path("runs") / recipe.name
-    run = {
-        "recipe": recipe.to_dict(),
-        "seed": args.seed,
-        "train_only": sorted(args.train_only),
-    }
     shipped = Path(__file__).parent / "weights"
-    initial = args.backbone_weights or ("imagenet" if args.data else str(shipped))
-    checkpoints = start_or_resume(out / "checkpoint", run, args.resume)
+    source = args.backbone_weights or ("imagenet" if args.data else str(shipped))
+    initial = backbone_weights(recipe, source) if recipe.pretrained else None
+    if recipe.pretrained and initial is None:
+        print(f"there are no weights for {recipe.name} to start from: from scratch")
+        recipe = recipe.from_scratch()
+    out = args.out or Path("runs") / recipe.name
+    checkpoints = start_or_resume(out / "checkpoint", recipe, args)
 
     # --- films, split by group ---
     data = args.data or write_phantoms(out / "phantoms", args.phantoms, args.seed)
     table = load_table(data, out / "split.csv", args.seed, args.train_only)
-    labels_of = source_labels(table.examples)
-
-    def make_sequence(
-        split: str, size: int, stride: int = 32, augmented: bool = False
-    ) -> FilmSequence:
-        part = table.of(split)
-        repeats = [
-            1
-            if example.label == "normal" or example.source in args.train_only
-            else recipe.fracture_repeats
-            for example in part.examples
-        ]
-        return FilmSequence(
-            part.films,
-            part.examples,
-            size,
-            recipe.batch_size,
-            recipe.augmentation if augmented else None,
-            repeats if augmented else None,
-            args.seed,
-            labels_of,
-            stride,
-        )
+    run = Run(recipe, table, args.seed, args.train_only)
 
     # --- two phases ---
-    network = train(
-        recipe,
-        lambda size, stride: (
-            make_sequence("train", size, stride, augmented=True),
-            make_sequence("validation", size, stride),
-        ),
-        checkpoints,
-        None if initial == "none" or not recipe.pretrained else initial,
-        args.seed,
-    )
+    network = run.train(checkpoints, initial)
     history = Progress.load(checkpoints).history
     write_history(out / "history.csv", history)
     plot_curves(history, out / "figures" / "curves.png")
@@ -167,29 +165,10 @@ def main(argv: list[str] | None = None) -> None:
     everything = np.concatenate([*strange.values()])
     install_novelty(network, NoveltyDetector.fit(limbs, everything))
 
-    # --- calibration and thresholds, on validation films ---
-    validation = make_sequence("validation", recipe.image_size)
-    outputs = network.predict(validation)
-    calibration = Calibration.fit(outputs["logits"], validation.sets)
-    probability = 1 - calibration.probabilities(outputs["logits"])[:, 0]
-    can_be_normal = validation.sets[:, 1, 0] == 1
-    fractured = validation.sets[:, 0, 0] == 0
-    points = operating_points(fractured[can_be_normal], probability[can_be_normal])
-    strongest = outputs["heatmaps"][..., MAPS.index("fracture")].max((1, 2))
-
-    # --- export, proven equal to the network on validation films ---
-    probe = validation.squares[:64, ..., None]
+    # --- calibration, thresholds and export, proven equal on validation films ---
+    serving, probe = run.calibrate(network)
     difference = export_weights(
-        out,
-        recipe,
-        network,
-        calibration,
-        points,
-        heatmap_reference=float(np.percentile(strongest[fractured], 75)),
-        body_parts=body_parts,
-        novelty_threshold=float(np.quantile(outputs["novelty"], QUANTILE)),
-        provenance=table.counts(),
-        probe=probe,
+        out, recipe, network, serving, body_parts, table.counts(), probe
     )
 
     # --- evaluation of what was exported ---
@@ -204,7 +183,7 @@ def main(argv: list[str] | None = None) -> None:
         for split, part in parts.items()
     }
     arguments = [a for a in argv or sys.argv[1:] if a != "--resume"]
-    test = make_sequence("test", recipe.image_size)
+    test = run.served("test", network)
     broken = test.sets[:, 0, 0] == 0
     explained = (test.squares[broken, ..., None], parts["test"].groups[broken])
     metrics = {
@@ -214,8 +193,8 @@ def main(argv: list[str] | None = None) -> None:
         "parameters": network.count_params(),
         "seed": args.seed,
         "data": table.counts(),
-        "calibration": calibration.to_dict(),
-        "operating_points": points,
+        "calibration": serving.calibration.to_dict(),
+        "operating_points": serving.operating_points,
         "part_operating_points": part_operating_points(
             (parts["validation"].examples, predictions["validation"]),
             (parts["test"].examples, parts["test"].groups, predictions["test"]),
@@ -254,12 +233,29 @@ def main(argv: list[str] | None = None) -> None:
         print(f"published {version.repository}@{version.tag}, commit {version.commit}")
 
 
-def start_or_resume(checkpoints: Path, run: dict, resume: bool) -> Path:
+def run_comparison(args: argparse.Namespace) -> None:
+    """Trains and evaluates several recipes alike, and shows them in one table."""
+    out = args.out or Path("runs") / "comparison"
+    data = args.data or write_phantoms(out / "phantoms", args.phantoms, args.seed)
+    table = load_table(data, out / "split.csv", args.seed, args.train_only)
+    runs = [
+        Run(RECIPES[name], table, args.seed, args.train_only) for name in args.compare
+    ]
+    compare(runs, out, args.minutes, args.backbone_weights or "imagenet", args.resume)
+    print((out / "comparison.md").read_text(encoding="utf-8"))
+
+
+def start_or_resume(checkpoints: Path, recipe: Recipe, args) -> Path:
     """Makes the checkpoint folder, or makes sure that the one there is of this run."""
     settings = checkpoints / "run.json"
+    run = {
+        "recipe": recipe.to_dict(),
+        "seed": args.seed,
+        "train_only": sorted(args.train_only),
+    }
     run = json.loads(json.dumps(run))  # as it comes back from a file
     if settings.is_file():
-        if not resume:
+        if not args.resume:
             raise DatasetError(f"{checkpoints} holds a run: add --resume, or delete it")
         if json.loads(settings.read_text(encoding="utf-8")) != run:
             raise DatasetError(f"{checkpoints} is of another recipe, seed or sources")

@@ -172,3 +172,34 @@ def _save(figure: pyplot.Figure, path: str | Path) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100, metadata={"Software": None})
     pyplot.close(figure)
+
+
+def plot_comparison(rows: Sequence[Mapping], path: str | Path) -> None:
+    """AUROC with its interval against latency, one mark for each recipe."""
+    figure, axis = pyplot.subplots(figsize=(8, 5))
+    styles = {"ImageNet": ("o", _BLUE), "from scratch": ("s", _ORANGE)}
+    for start, (marker, colour) in styles.items():
+        chosen = [row for row in rows if row["initialisation"] == start]
+        values = np.array([row["auroc"]["value"] for row in chosen])
+        ends = np.array([row["auroc"]["ci95"] for row in chosen]).reshape(-1, 2)
+        axis.errorbar(
+            [row["latency_ms"] for row in chosen],
+            values,
+            np.abs(ends.T - values),
+            fmt=marker,
+            color=colour,
+            elinewidth=0.8,
+            capsize=2,
+            label=f"starts from {start}" if start == "ImageNet" else start,
+        )
+        for row in chosen:
+            at = (row["latency_ms"], row["auroc"]["value"])
+            axis.annotate(
+                row["recipe"], at, (5, 4), textcoords="offset points", fontsize=8
+            )
+    axis.axhline(0.5, color=_GREY, linestyle=":", linewidth=1)
+    axis.set_xscale("log")
+    axis.set_xlabel("latency of one film, ms")
+    axis.set_ylabel("AUROC, fracture against normal (95 % interval)")
+    axis.legend(frameon=False, loc="lower right")
+    _save(figure, path)

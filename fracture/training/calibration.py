@@ -81,6 +81,23 @@ class Calibration:
         return cls(**values)
 
 
+@dataclasses.dataclass(frozen=True)
+class Serving:
+    """What validation films say about serving a network.
+
+    Attributes:
+        calibration: of its logits.
+        operating_points: see `operating_points`.
+        heatmap_reference: map strength of clear evidence, log-odds per cell.
+        novelty_threshold: films above it are out of distribution.
+    """
+
+    calibration: Calibration
+    operating_points: dict[str, dict]
+    heatmap_reference: float
+    novelty_threshold: float
+
+
 def operating_points(fractured: np.ndarray, probability: np.ndarray) -> dict[str, dict]:
     """Chooses the two thresholds on validation films.
 

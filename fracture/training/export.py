@@ -14,10 +14,10 @@ import numpy as np
 from fracture import __version__
 from fracture.classes import BODY_PARTS, CLASSES, MAPS
 from fracture.classifier import FractureClassifier
-from fracture.training.calibration import Calibration
+from fracture.training.calibration import Calibration, Serving
 from fracture.training.networks import build_network, map_grid
 from fracture.training.readouts import QUANTILE
-from fracture.training.recipes import Recipe
+from fracture.training.recipe import Recipe
 from fracture.weights import CONFIG_FILE, FORMAT, KERAS_FILE, MODEL_FILE, sha256
 
 TOLERANCE = 1e-4
@@ -53,21 +53,15 @@ def export_weights(
     folder: str | Path,
     recipe: Recipe,
     network: keras.Model,
-    calibration: Calibration,
-    operating_points: dict[str, dict],
-    heatmap_reference: float,
+    serving: Serving,
     body_parts: Sequence[str],
-    novelty_threshold: float,
     provenance: dict,
     probe: np.ndarray,
 ) -> float:
     """Writes what serving and retraining need, then proves that it computes the same.
 
     Args:
-        operating_points: see `fracture.training.calibration.operating_points`.
-        heatmap_reference: map strength of clear evidence, log-odds per cell.
         body_parts: parts that the network's `body_parts` were fitted for.
-        novelty_threshold: films above it are out of distribution.
         provenance: where the training films come from.
         probe: uint8 `(n, size, size, 1)`, films to compare both models on.
 
@@ -80,11 +74,12 @@ def export_weights(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG_FILE).unlink(missing_ok=True)
-    model = serving_model(network, calibration)
+    model = serving_model(network, serving.calibration)
     network.save_weights(folder / KERAS_FILE)
     model(probe[:1], training=False)  # the ONNX exporter wants a model that was called
     model.export(folder / MODEL_FILE, format="onnx", verbose=False)
     size, cells = recipe.image_size, network.output["heatmaps"].shape[1]
+    grid = map_grid(recipe, cells)
     config = {
         "format": FORMAT,
         "name": f"fracture-{recipe.name}",
@@ -124,11 +119,14 @@ def export_weights(
             },
         },
         "body_parts": list(body_parts),
-        "out_of_distribution": {"threshold": novelty_threshold, "quantile": QUANTILE},
-        "calibration": calibration.to_dict(),
-        "operating_points": operating_points,
-        "heatmap_grid": map_grid(recipe.output_stride),
-        "heatmap_reference": heatmap_reference,
+        "out_of_distribution": {
+            "threshold": serving.novelty_threshold,
+            "quantile": QUANTILE,
+        },
+        "calibration": serving.calibration.to_dict(),
+        "operating_points": serving.operating_points,
+        "heatmap_grid": {"first": grid.first, "step": grid.step},
+        "heatmap_reference": serving.heatmap_reference,
         "recipe": recipe.to_dict(),
         "data": provenance,
         "packages": _package_versions(),

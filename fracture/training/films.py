@@ -12,8 +12,8 @@ from PIL import Image
 from fracture.letterbox import Letterbox
 from fracture.training.datasets import Example, source_labels
 from fracture.training.labels import label_sets
-from fracture.training.networks import map_grid
-from fracture.training.recipes import Augmentation
+from fracture.training.networks import Grid
+from fracture.training.recipe import Augmentation
 
 
 class FilmSequence(keras.utils.PyDataset):
@@ -26,11 +26,12 @@ class FilmSequence(keras.utils.PyDataset):
         films: uint8 `(height, width)` each.
         examples: their table rows.
         size: side of the square.
+        grid: cells of the network's map.
         batch_size: films a batch; the last may be smaller.
         augmentation: None yields the films as served, in order.
         repeats: how often an epoch shows each film; None is once.
         labels_of: source -> labels that occur in it, over all splits.
-        stride: output stride of the network that makes the map.
+        limit: most films an epoch shows, newly drawn each time; None is all.
     """
 
     def __init__(
@@ -38,12 +39,13 @@ class FilmSequence(keras.utils.PyDataset):
         films: Sequence[np.ndarray],
         examples: Sequence[Example],
         size: int,
+        grid: Grid,
         batch_size: int,
         augmentation: Augmentation | None = None,
         repeats: Sequence[int] | None = None,
         seed: int = 0,
         labels_of: dict[str, set[str]] | None = None,
-        stride: int = 32,
+        limit: int | None = None,
         workers: int = 2,
     ):
         super().__init__(workers=workers, max_queue_size=8)
@@ -59,8 +61,8 @@ class FilmSequence(keras.utils.PyDataset):
         self.sets = np.stack(
             [label_sets(e.label, labels_of[e.source]) for e in examples]
         )
+        self.examples, self.grid, self.limit = list(examples), grid, limit
         self.size, self.batch_size, self.seed = size, batch_size, seed
-        self.stride = stride
         self.augmentation = augmentation
         self.repeats = [1] * len(films) if repeats is None else list(repeats)
         self.epoch = 0
@@ -90,15 +92,15 @@ class FilmSequence(keras.utils.PyDataset):
         order = np.repeat(np.arange(len(self.squares)), self.repeats)
         if self.augmentation:
             np.random.default_rng((self.seed, self.epoch)).shuffle(order)
-        return order
+        return order[: self.limit]
 
     def _film(self, position: int) -> tuple[np.ndarray, np.ndarray]:
         index = self.order[position]
         square, boxes = self.squares[index], self.boxes[index]
         if not self.augmentation:
-            return square, box_grid(boxes, self.size, self.stride)
+            return square, box_grid(boxes, self.grid)
         rng = np.random.default_rng((self.seed, self.epoch, position))
-        return augment(square, boxes, self.augmentation, rng, self.stride)
+        return augment(square, boxes, self.grid, self.augmentation, rng)
 
 
 def make_squares(films: Sequence[np.ndarray], size: int) -> np.ndarray:
@@ -108,20 +110,18 @@ def make_squares(films: Sequence[np.ndarray], size: int) -> np.ndarray:
 
 
 def box_grid(
-    boxes: np.ndarray, size: int, stride: int, matrix: np.ndarray | None = None
+    boxes: np.ndarray, grid: Grid, matrix: np.ndarray | None = None
 ) -> np.ndarray:
     """Share of each map cell that lies in a box, the best cell scaled to 1.
 
     Args:
         boxes: `(n, 4)` in pixels of the square.
-        stride: output stride of the network that makes the map.
         matrix: 2 x 3 affine map from output to input pixels, as Pillow's.
 
     Returns:
-        float32 `(cells, cells)`, the grid of `map_grid(stride)`; zero without boxes.
+        float32 `(cells, cells)`; zero without boxes.
     """
-    first = map_grid(stride)["first"]
-    cells = (size - int(first)) // stride + 1
+    first, stride, cells = grid
     if not len(boxes):
         return np.zeros((cells, cells), np.float32)
     fine = 8  # samples per cell and axis
@@ -134,16 +134,16 @@ def box_grid(
         # A box thinner than the sampling still marks its cell.
         pad = stride / fine / 2
         inside |= (x > x0 - pad) & (x < x1 + pad) & (y > y0 - pad) & (y < y1 + pad)
-    grid = inside.reshape(cells, fine, cells, fine).mean((1, 3), dtype=np.float32)
-    return grid / max(grid.max(), 1e-9)
+    share = inside.reshape(cells, fine, cells, fine).mean((1, 3), dtype=np.float32)
+    return share / max(share.max(), 1e-9)
 
 
 def augment(
     square: np.ndarray,
     boxes: np.ndarray,
+    grid: Grid,
     augmentation: Augmentation,
     rng: np.random.Generator,
-    stride: int = 32,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Changes a film and the grid of its boxes by the same random transform.
 
@@ -160,8 +160,8 @@ def augment(
     size = len(square)
     for _ in range(20):
         matrix = _draw_affine(augmentation, size, rng)
-        grid = box_grid(boxes, size, stride, matrix)
-        if not len(boxes) or grid.any():
+        inside = box_grid(boxes, grid, matrix)
+        if not len(boxes) or inside.any():
             break
     warped = Image.fromarray(square).transform(
         (size, size),
@@ -173,7 +173,7 @@ def augment(
     if augmentation.noise:
         sigma = np.float32(rng.uniform(0, augmentation.noise))
         grey = grey + sigma * rng.standard_normal(grey.shape, np.float32)
-    return np.clip(np.rint(grey), 0, 255).astype(np.uint8), grid
+    return np.clip(np.rint(grey), 0, 255).astype(np.uint8), inside
 
 
 def _draw_affine(

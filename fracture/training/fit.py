@@ -19,13 +19,14 @@ from fracture.training.labels import (
     label_set_loss,
     localisation_loss,
 )
-from fracture.training.networks import build_network, set_trainable
-from fracture.training.recipes import Phase, Recipe
+from fracture.training.networks import Grid, build_network, map_grid, set_trainable
+from fracture.training.readouts import fit_cascade
+from fracture.training.recipe import Phase, Recipe
 
 # The parts of a callback's memory that decide when it acts.
 _CALLBACK_STATE = ("wait", "best", "cooldown_counter", "best_epoch")
 
-MakeSequences = Callable[[int, int], tuple[FilmSequence, FilmSequence]]
+MakeSequences = Callable[[int, Grid], tuple[FilmSequence, FilmSequence]]
 
 
 @dataclasses.dataclass
@@ -75,7 +76,7 @@ def train(
     """Trains a recipe, continuing from the checkpoint in `folder` if there is one.
 
     Args:
-        make_sequences: image size and output stride -> training and validation films.
+        make_sequences: image size and map cells -> training and validation films.
         folder: for checkpoints; made when missing.
         backbone_weights: see `build_network`.
         seed: of initialisation, dropout, order and augmentation.
@@ -97,7 +98,11 @@ def train(
         model = build_network(recipe, size, weights, phase.output_stride)
         if not fresh:
             model.load_weights(carried)
-        sequences = make_sequences(size, phase.output_stride)
+        cells = model.output["evidence"].shape[1]
+        grid = map_grid(recipe, cells, phase.output_stride)
+        sequences = make_sequences(size, grid)
+        if recipe.head == "cascade" and not progress.epoch:
+            fit_cascade(model, sequences[0].squares[..., None], sequences[0].examples)
         _run_phase(recipe, phase, model, sequences, folder, progress)
         carried = folder / f"phase{index + 1}-start.weights.h5"
         _bare(model).save_weights(carried)
@@ -105,6 +110,27 @@ def train(
         progress.save(folder)
     model = build_network(recipe)
     model.load_weights(carried)
+    return model
+
+
+def compile_phase(
+    recipe: Recipe, phase: Phase, model: keras.Model, steps: int
+) -> keras.Model:
+    """The same layers as a phase trains them, with the two outputs that have a loss.
+
+    Args:
+        steps: batches of an epoch.
+    """
+    set_trainable(model, phase.unfreeze, recipe.train_batch_norm)
+    model = keras.Model(
+        model.input, {name: model.output[name] for name in ("logits", "evidence")}
+    )
+    model.compile(
+        optimizer=_optimizer(recipe, phase, steps),
+        loss={"logits": label_set_loss, "evidence": localisation_loss},
+        loss_weights={"logits": 1.0, "evidence": recipe.localisation_weight},
+        weighted_metrics={"logits": [LabelSetAccuracy(), FractureAUROC()]},
+    )
     return model
 
 
@@ -131,17 +157,7 @@ def _run_phase(
     progress: Progress,
 ) -> None:
     films, validation = sequences
-    set_trainable(model, phase.unfreeze, recipe.train_batch_norm)
-    # The same layers, with the two outputs that have a loss.
-    model = keras.Model(
-        model.input, {name: model.output[name] for name in ("logits", "evidence")}
-    )
-    model.compile(
-        optimizer=_optimizer(recipe, phase, len(films)),
-        loss={"logits": label_set_loss, "evidence": localisation_loss},
-        loss_weights={"logits": 1.0, "evidence": recipe.localisation_weight},
-        weighted_metrics={"logits": [LabelSetAccuracy(), FractureAUROC()]},
-    )
+    model = compile_phase(recipe, phase, model, len(films))
     if progress.epoch:
         model.optimizer.build(model.trainable_variables)
         model.load_weights(folder / progress.weights)
@@ -236,12 +252,18 @@ class _Checkpoint(keras.callbacks.Callback):
         # files do not hold the state of random generators.
         draw = 1000 * self.progress.phase + epoch
         self.films.start_epoch(draw)
-        head = self.model.get_layer("head")
-        for index, layer in enumerate((head.drop_features, head.drop_hidden)):
+        dropouts = self.model.get_layer("head").dropouts + [
+            layer
+            for layer in self.model.layers
+            if isinstance(layer, keras.layers.Dropout)
+        ]
+        random = [layer for layer in dropouts if layer.rate > 0]
+        for index, layer in enumerate(random):
             layer.seed_generator.state.assign([self.films.seed + index, draw])
 
     def on_epoch_end(self, epoch, logs=None):
         row = {"phase": self.progress.phase + 1, "epoch": epoch + 1}
+        row["films"] = len(self.films.order)
         row["learning_rate"] = float(np.asarray(self.model.optimizer.learning_rate))
         row |= {name: round(float(value), 5) for name, value in (logs or {}).items()}
         self.progress.history.append(row)

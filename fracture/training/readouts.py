@@ -12,10 +12,12 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 from scipy.linalg import eigh
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from fracture.classes import BODY_PARTS
+from fracture.training.datasets import Example
 
 QUANTILE = 0.99  # of validation films that must count as in distribution
 _BODY_PART_C = 0.01  # inverse regularisation of the logistic regressions
@@ -160,3 +162,28 @@ def fit_body_parts(
         fitted.append(part)
     network.get_layer("body_parts").set_weights([kernel, bias])
     return fitted
+
+
+def fit_cascade(
+    network: keras.Model, squares: np.ndarray, examples: Sequence[Example]
+) -> None:
+    """Fits what comes before the classifiers of a `CascadeHead`, on training films.
+
+    These are the principal components of the pooled features, each of unit variance,
+    and the body parts.
+
+    Args:
+        network: from `build_network`, of a recipe with that head.
+        squares: uint8 `(n, size, size, 1)`.
+        examples: of the same films.
+    """
+    embedding = embed(network, squares)
+    fit_body_parts(network, embedding, [example.tags for example in examples])
+    head = network.get_layer("head")
+    channels, components = head.directions.shape
+    pca = PCA(min(components, len(embedding) - 1, channels)).fit(embedding)
+    spread = np.sqrt(np.maximum(pca.explained_variance_, 1e-12))
+    directions = np.zeros((channels, components), np.float32)
+    directions[:, : len(spread)] = (pca.components_ / spread[:, None]).T
+    head.centre.assign(pca.mean_)
+    head.directions.assign(directions)

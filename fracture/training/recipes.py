@@ -1,138 +1,10 @@
-"""Recipes: every value that defines how a network is built and trained, as data."""
+"""The recipes: the shipped network and every published system, as data."""
 
 from __future__ import annotations
 
 import dataclasses
 
-
-@dataclasses.dataclass(frozen=True)
-class Augmentation:
-    """Random changes of a training film, drawn uniformly from the stated ranges.
-
-    Attributes:
-        rotation: degrees, +-.
-        zoom: relative, +-.
-        shift: share of the side, +-, both directions.
-        brightness: relative, +-.
-        contrast: relative to mid-grey, +-.
-        gamma: exponent of the grey curve, from 1 / (1 + gamma) to 1 + gamma.
-        noise: largest standard deviation of added Gaussian noise, grey levels.
-        horizontal_flip, vertical_flip: with probability one half.
-    """
-
-    rotation: float = 20.0
-    zoom: float = 0.2
-    shift: float = 0.2
-    brightness: float = 0.2
-    contrast: float = 0.0
-    gamma: float = 0.0
-    noise: float = 0.0
-    horizontal_flip: bool = True
-    vertical_flip: bool = True
-
-
-@dataclasses.dataclass(frozen=True)
-class Phase:
-    """One phase of training.
-
-    Attributes:
-        epochs: at most this many.
-        learning_rate: at its start (with a cosine schedule: its peak).
-        unfreeze: None trains the head alone; an int unfreezes that many last backbone
-            layers; a string unfreezes from the first layer whose name starts with it;
-            "all" unfreezes everything.
-        image_size: side of the square in pixels; None takes the recipe's.
-        output_stride: of the network in this phase, 32 or 16.
-        ema: momentum of the weight average that is validated and handed on; None is
-            off. It needs many more steps than 1 / (1 - ema).
-    """
-
-    epochs: int
-    learning_rate: float
-    unfreeze: int | str | None = None
-    image_size: int | None = None
-    output_stride: int = 32
-    ema: float | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """A network and its training.
-
-    Attributes:
-        alpha: MobileNetV2 width multiplier.
-        image_size: side of the served square in pixels.
-        output_stride: pixels between the cells of the served map, 32 or 16; see
-            `build_network`.
-        value_range: what grey 0 and 255 become inside the network.
-        pretrained: starts from weights that are given; False starts from scratch.
-        train_batch_norm: False keeps batch-norm statistics as they came.
-        weight_decay: decoupled (AdamW); 0 is plain Adam.
-        schedule: "constant", or "cosine" to zero within each phase.
-        early_stopping: epochs without a better validation loss; None is off.
-        plateau: (factor, patience) of ReduceLROnPlateau; None is off.
-        keep: "best" (validation accuracy) or "last" epoch of each phase; a phase with
-            a weight average keeps its last.
-        fracture_repeats: how often an epoch shows each fractured film; normal films
-            and training-only sources are shown once.
-        localisation_weight: of the loss that teaches the map where the boxes are.
-    """
-
-    name: str
-    description: str
-    alpha: float
-    image_size: int
-    value_range: tuple[float, float]
-    hidden_units: int
-    dropout: tuple[float, float]
-    l2: float
-    batch_size: int
-    phases: tuple[Phase, ...]
-    pretrained: bool = True
-    train_batch_norm: bool = False
-    weight_decay: float = 0.0
-    schedule: str = "constant"
-    early_stopping: int | None = None
-    plateau: tuple[float, int] | None = None
-    keep: str = "last"
-    fracture_repeats: int = 1
-    localisation_weight: float = 0.0
-    output_stride: int = 32
-    augmentation: Augmentation = Augmentation()
-
-    def to_dict(self) -> dict:
-        """As plain JSON types."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict) -> Recipe:
-        """Inverse of `to_dict`, also after a pass through JSON."""
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        values["phases"] = tuple(Phase(**phase) for phase in values["phases"])
-        values["augmentation"] = Augmentation(**values["augmentation"])
-        return cls(**values)
-
-
-_PAPER = Recipe(
-    name="mobilenetv2-paper",
-    description=(
-        "MobileNetV2 as published: 'Real-Time Bone Fracture Detection Using "
-        "MobileNetV2 and Explainable AI for Clinical Integration' (2025). The width "
-        "of the dense layer and the split of the 20 epochs are not stated there: "
-        "128 units, at most 20 epochs in each phase."
-    ),
-    alpha=0.75,
-    image_size=224,
-    value_range=(0.0, 1.0),
-    hidden_units=128,
-    dropout=(0.7, 0.5),
-    l2=0.01,
-    batch_size=64,
-    phases=(Phase(20, 1e-4), Phase(20, 1e-4, unfreeze=30)),
-    early_stopping=5,
-    plateau=(0.2, 3),
-    keep="best",
-)
+from fracture.training.recipe import Augmentation, Phase, Recipe
 
 _DEFAULT = Recipe(
     name="mobilenetv2",
@@ -141,7 +13,6 @@ _DEFAULT = Recipe(
         "near the films' own, scaled as the ImageNet weights expect, its heatmap "
         "taught by box annotations."
     ),
-    alpha=1.0,
     image_size=384,
     value_range=(-1.0, 1.0),
     hidden_units=128,
@@ -170,4 +41,168 @@ _QUICK = dataclasses.replace(
     fracture_repeats=1,
 )
 
-RECIPES: dict[str, Recipe] = {r.name: r for r in (_DEFAULT, _PAPER, _QUICK)}
+# === P1: the published system ===
+_PAPER = Recipe(
+    name="mobilenetv2-paper",
+    description=(
+        "MobileNetV2 as published: 'Real-Time Bone Fracture Detection Using "
+        "MobileNetV2 and Explainable AI for Clinical Integration' (2025). The width "
+        "of the dense layer and the split of the 20 epochs are not stated there: "
+        "128 units, at most 20 epochs in each phase."
+    ),
+    alpha=0.75,
+    image_size=224,
+    value_range=(0.0, 1.0),
+    hidden_units=128,
+    dropout=(0.7, 0.5),
+    l2=0.01,
+    batch_size=64,
+    phases=(Phase(20, 1e-4), Phase(20, 1e-4, unfreeze=30)),
+    early_stopping=5,
+    plateau=(0.2, 3),
+    keep="best",
+)
+
+_PAPER_WIDE = dataclasses.replace(
+    _PAPER,
+    name="mobilenetv2-paper-1.0",
+    description="The published system at width 1.0, which its search covers as well.",
+    alpha=1.0,
+)
+
+# === P2: a student's report ===
+_CNN_150 = Recipe(
+    name="cnn-150",
+    description=(
+        "A plain CNN on grey films of 150 pixels with one sigmoid output, as in the "
+        "student report 'CNN bone fracture classifier'. Its layers' widths and its "
+        "training are not stated: four blocks of 32 to 128 channels, Adam, 30 epochs."
+    ),
+    backbone="cnn",
+    head="sigmoid",
+    image_size=150,
+    value_range=(0.0, 1.0),
+    hidden_units=128,
+    dropout=(0.0, 0.5),
+    l2=0.0,
+    batch_size=32,
+    phases=(Phase(30, 1e-3, unfreeze="all"),),
+    pretrained=False,
+    train_batch_norm=True,
+)
+
+# === P3: ResNet50 behind body parts, and what it is compared with ===
+_CASCADE = Recipe(
+    name="resnet50-cascade",
+    description=(
+        "'Bone Fracture Identification with Deep Learning Model using ResNet50': "
+        "Gaussian filter, contrast adjustment, pooled ResNet50 features, principal "
+        "components, and for each body part a classifier of its own. Widths, rates "
+        "and epochs are not stated there."
+    ),
+    backbone="resnet50",
+    filters=("gaussian", "contrast"),
+    head="cascade",
+    image_size=224,
+    value_range=(0.0, 255.0),
+    hidden_units=64,
+    dropout=(0.0, 0.0),
+    l2=1e-4,
+    batch_size=32,
+    phases=(Phase(10, 1e-3), Phase(10, 1e-3)),
+    keep="best",
+)
+_INCEPTION = dataclasses.replace(
+    _CASCADE,
+    name="inception",
+    description="InceptionV3, which P3 compares its ResNet50 with; two phases.",
+    backbone="inceptionv3",
+    head="dense",
+    value_range=(-1.0, 1.0),
+    hidden_units=128,
+    dropout=(0.3, 0.3),
+    phases=(Phase(10, 1e-3), Phase(10, 1e-4, unfreeze="mixed8")),
+)
+_DILATED = dataclasses.replace(
+    _CNN_150,
+    name="dilated-cnn",
+    description=(
+        "A CNN whose later blocks are dilated instead of pooled, which P3 compares its "
+        "ResNet50 with; it gives no layers: five blocks, dilations 1, 1, 2, 4, 8."
+    ),
+    backbone="dilated-cnn",
+    filters=("gaussian", "contrast"),
+    head="dense",
+    image_size=224,
+)
+_CRACKNET = dataclasses.replace(
+    _DILATED,
+    name="cracknet",
+    description=(
+        "A CNN behind Schmid filters, sensitive to lines, after the CrackNet of Ma and "
+        "Luo (Informatics in Medicine Unlocked, 2021), which P3 compares its ResNet50 "
+        "with. The stage before it, which finds bones, is not part of it."
+    ),
+    backbone="cnn-norm",
+    filters=("gaussian", "contrast", "schmid"),
+)
+
+# === P4: MobileNetV3 with convolutions on top, and what it is compared with ===
+_HYBRID = Recipe(
+    name="mobilenetv3-hybrid",
+    description=(
+        "'Hybrid MobileNetV3-CNN' (2025): MobileNetV3-Small, convolution blocks on "
+        "top, two phases, AdamW, an adaptive rate. The abstract gives no numbers: two "
+        "blocks of 128 channels, 20 epochs."
+    ),
+    backbone="mobilenetv3small-cnn",
+    image_size=224,
+    value_range=(-1.0, 1.0),
+    hidden_units=128,
+    dropout=(0.3, 0.3),
+    l2=0.0,
+    batch_size=32,
+    phases=(Phase(8, 1e-3), Phase(12, 1e-4, unfreeze="all")),
+    weight_decay=0.01,
+    plateau=(0.5, 2),
+    keep="best",
+    augmentation=Augmentation(shift=0.0, brightness=0.0, contrast=0.2),
+)
+_DENSENET = dataclasses.replace(
+    _HYBRID,
+    name="densenet121",
+    description="DenseNet121, which P4 compares its hybrid with.",
+    backbone="densenet121",
+    value_range=(0.0, 255.0),
+)
+_VGG = dataclasses.replace(
+    _DENSENET,
+    name="vgg16",
+    description="VGG-16, which P4 compares its hybrid with.",
+    backbone="vgg16",
+)
+_RESNET = dataclasses.replace(
+    _DENSENET,
+    name="resnet50",
+    description="ResNet50, which P4 compares its hybrid with.",
+    backbone="resnet50",
+)
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        _DEFAULT,
+        _QUICK,
+        _PAPER,
+        _PAPER_WIDE,
+        _CNN_150,
+        _CASCADE,
+        _INCEPTION,
+        _DILATED,
+        _CRACKNET,
+        _HYBRID,
+        _DENSENET,
+        _VGG,
+        _RESNET,
+    )
+}

@@ -1,0 +1,200 @@
+"""Several recipes trained alike, in one table and one plot."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fracture.classifier import FractureClassifier
+from fracture.evaluation.evaluate import evaluate, predict_films
+from fracture.evaluation.figures import plot_comparison
+from fracture.training.budget import within
+from fracture.training.export import export_weights
+from fracture.training.fit import Progress
+from fracture.training.gradcam import gradcam_difference
+from fracture.training.networks import backbone_weights
+from fracture.training.recipe import Recipe
+from fracture.training.run import Run
+from fracture.weights import MODEL_FILE
+
+_TIMED = 30  # predictions that the latency is the median of
+_COLUMNS = {
+    "recipe": "recipe",
+    "initialisation": "starts from",
+    "parameters": "parameters",
+    "multiply_accumulates": "MACs",
+    "model_bytes": "ONNX file",
+    "latency_ms": "latency",
+    "films_shown": "films shown",
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "auroc": "AUROC (95 % interval)",
+    "export_difference": "export",
+    "gradcam_difference": "Grad-CAM",
+}
+
+
+def compare(
+    runs: Sequence[Run], folder: Path, minutes: float, source: str, resume: bool
+) -> list[dict]:
+    """Trains and evaluates each recipe on the same films in about the same time.
+
+    Writes `comparison.json`, `comparison.md` and `comparison.png` after each recipe.
+
+    Args:
+        runs: recipes over the same table.
+        folder: also gets a folder for each recipe.
+        minutes: of training for each.
+        source: of the backbones' weights, see `backbone_weights`.
+        resume: keeps what an earlier call has finished.
+
+    Returns:
+        One row for each recipe, plain JSON types.
+    """
+    rows = []
+    for run in runs:
+        place = folder / run.recipe.name
+        finished = place / "row.json"
+        if not resume:
+            shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True, exist_ok=True)
+        if not finished.is_file():
+            row = _train_and_evaluate(run, place, minutes, source)
+            finished.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
+            shutil.rmtree(place / "checkpoint")
+        rows.append(json.loads(finished.read_text(encoding="utf-8")))
+        summary = {"minutes": minutes, "machine": _machine(), "rows": rows}
+        text = json.dumps(summary, indent=2) + "\n"
+        (folder / "comparison.json").write_text(text, encoding="utf-8")
+        text = render_comparison(summary)
+        (folder / "comparison.md").write_text(text, encoding="utf-8")
+        plot_comparison(rows, folder / "comparison.png")
+    return rows
+
+
+def _train_and_evaluate(run: Run, folder: Path, minutes: float, source: str) -> dict:
+    recipe, planned = run.recipe, folder / "recipe.json"
+    initial = backbone_weights(recipe, source) if recipe.pretrained else None
+    print(f"\n=== {recipe.name}, {'pretrained' if initial else 'from scratch'} ===")
+    # What was planned once is kept: a resumed run must not measure another rate.
+    if planned.is_file():
+        recipe = Recipe.from_dict(json.loads(planned.read_text(encoding="utf-8")))
+    else:
+        recipe = recipe if initial else recipe.from_scratch()
+        recipe = within(recipe, minutes, run.sequences)
+        planned.write_text(json.dumps(recipe.to_dict()), encoding="utf-8")
+    run = Run(recipe, run.table, run.seed, run.train_only)
+    network = run.train(folder / "checkpoint", initial)
+    history = Progress.load(folder / "checkpoint").history
+    serving, probe = run.calibrate(network)
+    difference = export_weights(
+        folder, recipe, network, serving, (), run.table.counts(), probe[:16]
+    )
+    classifier = FractureClassifier.from_pretrained(folder)
+    test = run.table.of("test")
+    report = evaluate(
+        test.examples, test.groups, predict_films(classifier, test.films, "test")
+    )
+    # Figures of the largest source that has normal and fractured films.
+    name, figures = max(report["fracture"].items(), key=lambda item: item[1]["films"])
+    keys = ("accuracy", "precision", "recall", "f1", "auroc")
+    return {
+        "recipe": recipe.name,
+        "initialisation": "ImageNet" if initial else "from scratch",
+        "parameters": network.count_params(),
+        "multiply_accumulates": multiply_accumulates(network),
+        "model_bytes": (folder / MODEL_FILE).stat().st_size,
+        "latency_ms": _latency(classifier, probe[:1]),
+        "epochs": [phase.epochs for phase in recipe.phases],
+        "films_shown": sum(row["films"] for row in history),
+        "source": name,
+        "films": figures["films"],
+        "fractured": figures["fractured"],
+        **{key: figures[key] for key in keys},
+        "export_difference": difference,
+        "gradcam_difference": gradcam_difference(network, probe[:8]),
+    }
+
+
+def multiply_accumulates(network: keras.Model) -> int:
+    """Of one film, in convolutions and dense layers."""
+    total = 0
+    for layer in network.layers:
+        kernel = getattr(layer, "kernel", None)
+        if kernel is not None:
+            positions = np.prod(layer.output.shape[1:-1], dtype=int)
+            total += int(np.prod(kernel.shape)) * int(positions)
+    return total
+
+
+def _latency(classifier: FractureClassifier, film: np.ndarray) -> float:
+    """Median milliseconds of one film through the exported network."""
+    times = []
+    for _ in range(_TIMED):
+        begun = time.perf_counter()
+        classifier.run_squares(film)
+        times.append(time.perf_counter() - begun)
+    return round(1000 * statistics.median(times), 2)
+
+
+def _machine() -> str:
+    return f"{os.cpu_count()} CPU cores, {platform.machine()}"
+
+
+def render_comparison(summary: dict) -> str:
+    """`comparison.md` of `comparison.json`."""
+    rows = summary["rows"]
+    first = rows[0]
+    lines = [
+        "# Recipes compared",
+        "",
+        f"Same split, {summary['minutes']:g} minutes of training each on "
+        f"{summary['machine']}: what a recipe reaches in that time, not what it could "
+        f"in the end. Test films of {first['source']}: {first['films']}, of which "
+        f"{first['fractured']} fractured; accuracy, precision, recall and F1 of the "
+        "calibrated probability at 0.5. Latency: median of one film through the "
+        "exported network, maps included. Export and Grad-CAM: largest difference of "
+        "the exported from the Keras model, and of its maps from autodiff's.",
+        "",
+        "![AUROC against latency](comparison.png)",
+        "",
+        "| " + " | ".join(_COLUMNS.values()) + " |",
+        "|" + "---|" * len(_COLUMNS),
+    ]
+    for row in sorted(rows, key=lambda row: -row["auroc"]["value"]):
+        lines.append("| " + " | ".join(_cell(key, row[key]) for key in _COLUMNS) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(key: str, value) -> str:
+    if key == "parameters":
+        return f"{value / 1e6:.2f} M"
+    if key == "multiply_accumulates":
+        return f"{value / 1e9:.2f} G"
+    if key == "model_bytes":
+        return f"{value / 1e6:.1f} MB"
+    if key == "latency_ms":
+        return f"{value:.1f} ms"
+    if key == "films_shown":
+        return f"{value:,}"
+    if key.endswith("difference"):
+        return f"{value:.1g}"
+    if not isinstance(value, dict):
+        return value
+    if value["value"] is None:
+        return "undefined"
+    if key == "auroc" and value["ci95"]:
+        low, high = value["ci95"]
+        return f"{value['value']:.3f} ({low:.3f} to {high:.3f})"
+    return f"{value['value']:.3f}"

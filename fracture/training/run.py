@@ -1,0 +1,91 @@
+"""One recipe on one table of films: its batches, its training, its calibration."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fracture.classes import MAPS
+from fracture.training.calibration import Calibration, Serving, operating_points
+from fracture.training.datasets import source_labels
+from fracture.training.films import FilmSequence
+from fracture.training.fit import train
+from fracture.training.networks import Grid, map_grid
+from fracture.training.readouts import QUANTILE
+from fracture.training.recipe import Recipe
+from fracture.training.table import FilmTable
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A recipe and the films it learns from.
+
+    Attributes:
+        train_only: sources whose labels are too noisy to evaluate on.
+    """
+
+    recipe: Recipe
+    table: FilmTable
+    seed: int = 0
+    train_only: Collection[str] = ()
+
+    def films(self, split: str, size: int, grid: Grid) -> FilmSequence:
+        """The films of a split as batches: augmented and repeated if it is `train`."""
+        part, recipe, augmentation = self.table.of(split), self.recipe, None
+        repeats, limit = None, None
+        if split == "train":
+            augmentation, limit = recipe.augmentation, recipe.epoch_films
+            repeats = [
+                1
+                if example.label == "normal" or example.source in self.train_only
+                else recipe.fracture_repeats
+                for example in part.examples
+            ]
+        return FilmSequence(
+            part.films,
+            part.examples,
+            size,
+            grid,
+            recipe.batch_size,
+            augmentation,
+            repeats,
+            self.seed,
+            source_labels(self.table.examples),
+            limit,
+        )
+
+    def sequences(self, size: int, grid: Grid) -> tuple[FilmSequence, FilmSequence]:
+        """Training and validation films."""
+        return self.films("train", size, grid), self.films("validation", size, grid)
+
+    def served(self, split: str, network: keras.Model) -> FilmSequence:
+        """The films of a split as the finished network sees them."""
+        grid = map_grid(self.recipe, network.output["evidence"].shape[1])
+        return self.films(split, self.recipe.image_size, grid)
+
+    def train(self, checkpoints: Path, backbone_weights: str | None) -> keras.Model:
+        """Trains, or goes on where `checkpoints` stand; see `fit.train`."""
+        return train(
+            self.recipe, self.sequences, checkpoints, backbone_weights, self.seed
+        )
+
+    def calibrate(self, network: keras.Model) -> tuple[Serving, np.ndarray]:
+        """What validation films say, and 64 of them, `(64, size, size, 1)`."""
+        films = self.served("validation", network)
+        outputs = network.predict(films)
+        calibration = Calibration.fit(outputs["logits"], films.sets)
+        probability = 1 - calibration.probabilities(outputs["logits"])[:, 0]
+        can_be_normal = films.sets[:, 1, 0] == 1
+        fractured = films.sets[:, 0, 0] == 0
+        strongest = outputs["heatmaps"][..., MAPS.index("fracture")].max((1, 2))
+        serving = Serving(
+            calibration,
+            operating_points(fractured[can_be_normal], probability[can_be_normal]),
+            float(np.percentile(strongest[fractured], 75)),
+            float(np.quantile(outputs["novelty"], QUANTILE)),
+        )
+        return serving, films.squares[:64, ..., None]
