@@ -104,6 +104,7 @@ def write_split(
         (split, example.name, hashlib.sha256(example.path.read_bytes()).hexdigest())
         for example, split in zip(examples, splits, strict=True)
     ]
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with Path(path).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("split", "name", "sha256"))
