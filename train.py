@@ -147,7 +147,7 @@ def main(argv: list[str] | None = None) -> None:
 
     # --- what else the features tell: fitted on training films and on negatives ---
     learned = table.of("train")
-    embedding = embed(network, make_squares(learned.films, recipe.image_size))
+    embedding = embed(network, learned.squares(recipe.image_size))
     tags = [example.tags for example in learned.examples]
     body_parts = fit_body_parts(network, embedding, tags)
     # Limbs that are drawn count as films: that it is drawn must give nothing away.

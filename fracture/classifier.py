@@ -44,7 +44,7 @@ class Prediction:
             `fracture_suspected` from the rule-in threshold on, `uncertain` between;
             `not_judged` for a film that is not `in_distribution`.
         severity: `hairline` or `displaced`, whichever is likelier, when a fracture is
-            suspected; else None.
+            suspected; else None, and where the model does not tell them apart.
         grids: float32 `(4, rows, columns)`, one Grad-CAM map per entry of
             `fracture.classes.MAPS` over the network's square; >= 0, log-odds per cell.
         body_parts: part -> probability that the film shows it, [0, 1], parts of
@@ -268,7 +268,9 @@ class FractureClassifier:
             finding, warnings = "not_judged", (*warnings, _UNLIKE)
         elif fracture >= points["rule_in"]:
             finding = "fracture_suspected"
-            severity = max(FRACTURE_CLASSES, key=by_class.__getitem__)
+            likelihoods = {by_class[name] for name in FRACTURE_CLASSES}
+            if len(likelihoods) > 1:  # a network with one sigmoid does not grade
+                severity = max(FRACTURE_CLASSES, key=by_class.__getitem__)
         elif fracture < points["rule_out"]:
             finding = "no_fracture_seen"
         parts = dict(zip(BODY_PARTS, map(float, outputs["body_parts"]), strict=True))

@@ -140,6 +140,7 @@ _REDUCTION = Step(
 _STEPS = {
     ("no_fracture_seen", None): (_REPORT, _VIEWS, _WRIST, _SCAPHOID, _HIP, _STRESS),
     ("uncertain", None): (_REPORT, _VIEWS, _WRIST, _SCAPHOID, _HIP, _STRESS),
+    ("fracture_suspected", None): (_NERVES, _REPORT, _VIEWS, _CLINIC),
     ("fracture_suspected", "hairline"): (_REPORT, _VIEWS, _CLINIC, _WRIST, _STRESS),
     ("fracture_suspected", "displaced"): (_NERVES, _REDUCTION, _COMPLEX, _REPORT),
 }

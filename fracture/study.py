@@ -33,7 +33,7 @@ class Study:
         views: one outcome for each film, in the order sent; at least one.
         finding: as of a film; `not_judged` when no view could be judged.
         severity: `displaced` if any suspected view says so, since displacement may
-            show in one plane only; else `hairline`, or None without a suspicion.
+            show in one plane only; else `hairline` if any does; else None.
         warnings: what weakens the finding of the study.
     """
 
@@ -124,7 +124,8 @@ def combine(views: Sequence[Outcome]) -> Study:
     if suspected:
         finding = "fracture_suspected"
         severities = {view.prediction.severity for view in suspected}
-        severity = "displaced" if "displaced" in severities else "hairline"
+        graded = [name for name in ("displaced", "hairline") if name in severities]
+        severity = graded[0] if graded else None
     elif not judged:
         finding = REFUSED
     elif {view.finding for view in views} == {"no_fracture_seen"}:

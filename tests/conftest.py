@@ -82,21 +82,15 @@ def network(recipe, squares):
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory, recipe, network, squares) -> Path:
     """A weights folder as `train.py` writes it."""
-    from fracture.training.calibration import Calibration
+    from fracture.training.calibration import Calibration, Serving
     from fracture.training.export import export_weights
 
     folder = tmp_path_factory.mktemp("weights")
-    points = {"rule_out": {"threshold": 0.3}, "rule_in": {"threshold": 0.7}}
-    export_weights(
-        folder,
-        recipe,
-        network,
+    serving = Serving(
         Calibration(temperature=1.5, normal_offset=0.4),
-        points,
+        {"rule_out": {"threshold": 0.3}, "rule_in": {"threshold": 0.7}},
         heatmap_reference=0.2,
-        body_parts=["hand", "leg"],
         novelty_threshold=5.0,
-        provenance={},
-        probe=squares,
     )
+    export_weights(folder, recipe, network, serving, ["hand", "leg"], {}, squares)
     return folder

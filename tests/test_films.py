@@ -8,11 +8,12 @@ import pytest
 
 from fracture.training.datasets import Example
 from fracture.training.films import FilmSequence, augment, box_grid
-from fracture.training.networks import build_network, map_grid
-from fracture.training.recipes import Augmentation
+from fracture.training.networks import Grid, build_network, map_grid
+from fracture.training.recipe import Augmentation
 
 STILL = Augmentation(0, 0, 0, 0, horizontal_flip=False, vertical_flip=False)
 SIZE = 160
+GRID = Grid(16, 32, 5)
 
 
 def spot(x, y, half=12):
@@ -24,7 +25,9 @@ def spot(x, y, half=12):
 
 def test_identity_leaves_the_film():
     square = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE)).astype(np.uint8)
-    found, grid = augment(square, np.zeros((0, 4)), STILL, np.random.default_rng(0))
+    found, grid = augment(
+        square, np.zeros((0, 4)), GRID, STILL, np.random.default_rng(0)
+    )
     np.testing.assert_array_equal(found, square)
     assert not grid.any()
 
@@ -44,7 +47,9 @@ def test_identity_leaves_the_film():
 def test_boxes_follow_the_pixels(change, seed):
     square, boxes = spot(100, 60)
     augmentation = dataclasses.replace(STILL, **change)
-    found, grid = augment(square, boxes, augmentation, np.random.default_rng(seed))
+    found, grid = augment(
+        square, boxes, GRID, augmentation, np.random.default_rng(seed)
+    )
     if not found.any():
         pytest.fail("the spot left the frame")
     y, x = np.argwhere(found > 128).mean(0)
@@ -56,7 +61,7 @@ def test_a_box_is_never_pushed_out():
     square, boxes = spot(14, 14)
     wild = dataclasses.replace(STILL, shift=0.5, rotation=90.0)
     for seed in range(50):
-        _, grid = augment(square, boxes, wild, np.random.default_rng(seed))
+        _, grid = augment(square, boxes, GRID, wild, np.random.default_rng(seed))
         assert grid.any()
 
 
@@ -65,7 +70,7 @@ def test_grey_changes_stay_in_range(field):
     ramp = np.tile(np.linspace(0, 255, SIZE), (SIZE, 1)).astype(np.uint8)
     strong = dataclasses.replace(STILL, **{field: 50.0 if field == "noise" else 0.5})
     found = [
-        augment(ramp, np.zeros((0, 4)), strong, np.random.default_rng(seed))[0]
+        augment(ramp, np.zeros((0, 4)), GRID, strong, np.random.default_rng(seed))[0]
         for seed in range(5)
     ]
     assert all(f.dtype == np.uint8 and f.shape == ramp.shape for f in found)
@@ -78,15 +83,17 @@ def test_grey_changes_stay_in_range(field):
 @pytest.mark.parametrize(("stride", "cells"), [(32, 5), (16, 11)])
 def test_a_grid_has_the_cells_of_the_map(recipe, stride, cells):
     _, boxes = spot(96, 64)
-    grid = box_grid(boxes, SIZE, stride)
     network = build_network(recipe, SIZE, output_stride=stride)
-    assert grid.shape == (cells, cells) == network.output["evidence"].shape[1:]
-    first, step = map_grid(stride).values()
-    assert grid[round((64 - first) / step), round((96 - first) / step)] == 1
+    assert network.output["evidence"].shape[1:] == (cells, cells)
+    where = map_grid(recipe, cells, stride)
+    grid = box_grid(boxes, where)
+    assert grid.shape == (cells, cells)
+    x, y = (round((at - where.first) / where.step) for at in (96, 64))
+    assert grid[y, x] == 1
 
 
 def test_thin_box_marks_a_cell():
-    grid = box_grid(np.float32([[33.0, 40.0, 33.1, 90.0]]), SIZE, 32)
+    grid = box_grid(np.float32([[33.0, 40.0, 33.1, 90.0]]), GRID)
     assert grid.max() == 1 and grid[:, 1].sum() == grid.sum()
 
 
@@ -98,7 +105,7 @@ def make_sequence(**changes):
         for i, label in enumerate(labels)
     ]
     settings = {"augmentation": Augmentation(), "seed": 1} | changes
-    return FilmSequence(films, examples, SIZE, 4, **settings)
+    return FilmSequence(films, examples, SIZE, GRID, 4, **settings)
 
 
 def test_an_epoch_is_repeatable_and_epochs_differ():
@@ -118,6 +125,16 @@ def test_repeats_and_labels():
     sets = np.concatenate([sequence[i][1]["logits"] for i in range(len(sequence))])
     assert len(sets) == 13
     assert (sets[:, 0, 0] == 0).sum() == 9  # fractured films, three times each
+
+
+def test_a_short_epoch_draws_other_films_each_time():
+    sequence = make_sequence(limit=5)
+    shown = []
+    for epoch in range(20):
+        sequence.start_epoch(epoch)
+        assert sum(len(sequence[i][0]) for i in range(len(sequence))) == 5
+        shown.extend(sequence.order)
+    assert set(shown) == set(range(7))
 
 
 def test_without_augmentation_films_come_as_served_in_order():

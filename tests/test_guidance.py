@@ -9,7 +9,7 @@ from fracture.outcome import REFUSED
 
 CASES = [
     *((name, None) for name in ("no_fracture_seen", "uncertain")),
-    *(("fracture_suspected", severity) for severity in FRACTURE_CLASSES),
+    *(("fracture_suspected", severity) for severity in (None, *FRACTURE_CLASSES)),
 ]
 
 

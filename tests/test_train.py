@@ -16,7 +16,8 @@ from fracture.training.networks import (
     build_network,
     set_trainable,
 )
-from fracture.training.recipes import RECIPES, Phase, Recipe
+from fracture.training.recipe import Phase, Recipe
+from fracture.training.recipes import RECIPES
 from fracture.training.table import load_table
 
 TINY = dataclasses.replace(
@@ -64,7 +65,7 @@ def test_scaling_is_inside_the_network():
     """The published scaling ends at [0, 1], the shipped one at [-1, 1]."""
     for recipe, ends in ((RECIPES["mobilenetv2-paper"], (0, 1)), (TINY, (-1, 1))):
         model = build_network(recipe, 64)
-        scaled = keras.Model(model.input, model.get_layer("rgb").output)
+        scaled = keras.Model(model.input, model.get_layer("pixels").output)
         film = np.array([0, 255], np.uint8).repeat(32 * 64).reshape(1, 64, 64, 1)
         found = np.asarray(scaled(film))
         assert found.shape[-1] == 3
@@ -90,11 +91,11 @@ class KilledSequence(FilmSequence):
 def run(folder, phantoms, sequence=FilmSequence, recipe=TINY):
     examples, films = phantoms
 
-    def make_sequences(size, stride):
-        shared = (films, examples, size, recipe.batch_size)
+    def make_sequences(size, grid):
+        shared = (films, examples, size, grid, recipe.batch_size)
         return (
-            sequence(*shared, recipe.augmentation, seed=3, stride=stride, workers=1),
-            FilmSequence(*shared, stride=stride),
+            sequence(*shared, recipe.augmentation, seed=3, workers=1),
+            FilmSequence(*shared),
         )
 
     return train(recipe, make_sequences, folder, seed=3)

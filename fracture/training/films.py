@@ -32,6 +32,7 @@ class FilmSequence(keras.utils.PyDataset):
         repeats: how often an epoch shows each film; None is once.
         labels_of: source -> labels that occur in it, over all splits.
         limit: most films an epoch shows, newly drawn each time; None is all.
+        squares: `make_squares` of the films where it was made before.
     """
 
     def __init__(
@@ -46,14 +47,14 @@ class FilmSequence(keras.utils.PyDataset):
         seed: int = 0,
         labels_of: dict[str, set[str]] | None = None,
         limit: int | None = None,
+        squares: np.ndarray | None = None,
         workers: int = 2,
     ):
         super().__init__(workers=workers, max_queue_size=8)
         labels_of = labels_of or source_labels(examples)
         boxed = [Letterbox(*film.shape, size) for film in films]
-        self.squares = np.stack(
-            [box.apply(film) for box, film in zip(boxed, films, strict=True)]
-        )
+        squares = make_squares(films, size) if squares is None else squares
+        self.squares = squares[..., 0]
         self.boxes = [
             box.to_square(np.array(example.boxes, np.float32).reshape(-1, 4))
             for box, example in zip(boxed, examples, strict=True)

@@ -127,12 +127,10 @@ class Recipe:
     def from_scratch(self) -> Recipe:
         """The same without pretrained weights: a first phase that trains everything.
 
-        Frozen random features teach a head nothing. Batch norms learn too, and a rate
-        meant for fine-tuning would be too low.
+        Frozen random features teach a head nothing. Batch norms learn too.
         """
         first, *others = self.phases
-        rate = max(first.learning_rate, 1e-3)
-        first = dataclasses.replace(first, unfreeze="all", learning_rate=rate)
+        first = dataclasses.replace(first, unfreeze="all")
         return dataclasses.replace(
             self,
             pretrained=False,

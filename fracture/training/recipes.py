@@ -110,7 +110,6 @@ _CASCADE = Recipe(
     l2=1e-4,
     batch_size=32,
     phases=(Phase(10, 1e-3), Phase(10, 1e-3)),
-    keep="best",
 )
 _INCEPTION = dataclasses.replace(
     _CASCADE,
@@ -165,7 +164,6 @@ _HYBRID = Recipe(
     phases=(Phase(8, 1e-3), Phase(12, 1e-4, unfreeze="all")),
     weight_decay=0.01,
     plateau=(0.5, 2),
-    keep="best",
     augmentation=Augmentation(shift=0.0, brightness=0.0, contrast=0.2),
 )
 _DENSENET = dataclasses.replace(
@@ -180,6 +178,7 @@ _VGG = dataclasses.replace(
     name="vgg16",
     description="VGG-16, which P4 compares its hybrid with.",
     backbone="vgg16",
+    phases=(Phase(8, 1e-4), Phase(12, 1e-4, unfreeze="all")),
 )
 _RESNET = dataclasses.replace(
     _DENSENET,

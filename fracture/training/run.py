@@ -56,6 +56,7 @@ class Run:
             self.seed,
             source_labels(self.table.examples),
             limit,
+            part.squares(size),
         )
 
     def sequences(self, size: int, grid: Grid) -> tuple[FilmSequence, FilmSequence]:

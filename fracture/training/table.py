@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from fracture.radiograph import RadiographError, read_radiograph
 from fracture.training.datasets import DatasetError, Example, load_examples
+from fracture.training.films import make_squares
 from fracture.training.splits import (
     near_duplicate_groups,
     read_split,
@@ -20,7 +21,7 @@ from fracture.training.splits import (
 )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class FilmTable:
     """Aligned lists, one entry per readable film.
 
@@ -33,6 +34,7 @@ class FilmTable:
     examples: list[Example]
     films: list[np.ndarray]
     splits: list[str]
+    _made: dict = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def groups(self) -> np.ndarray:
@@ -41,11 +43,19 @@ class FilmTable:
 
     def of(self, split: str) -> FilmTable:
         """The films of one split."""
-        rows = zip(self.examples, self.films, self.splits, strict=True)
-        chosen = [row for row in rows if row[2] == split]
-        if not chosen:
-            raise DatasetError(f"no film is left for the {split} split")
-        return FilmTable(*map(list, zip(*chosen, strict=True)))
+        if split not in self._made:
+            rows = zip(self.examples, self.films, self.splits, strict=True)
+            chosen = [row for row in rows if row[2] == split]
+            if not chosen:
+                raise DatasetError(f"no film is left for the {split} split")
+            self._made[split] = FilmTable(*map(list, zip(*chosen, strict=True)))
+        return self._made[split]
+
+    def squares(self, size: int) -> np.ndarray:
+        """The films letterboxed, `(n, size, size, 1)`; made once, not to be changed."""
+        if size not in self._made:
+            self._made[size] = make_squares(self.films, size)
+        return self._made[size]
 
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
         """Source -> split -> label -> films."""
