@@ -60,8 +60,9 @@ def test_training_only_sources_are_never_evaluated():
             assert split == "train"
 
 
-def test_too_few_groups():
-    examples = make_examples(30, groups=5)
+@pytest.mark.parametrize(("count", "groups"), [(30, 5), (30, 900), (0, 1)])
+def test_too_few_groups(count, groups):
+    examples = make_examples(count, groups)
     with pytest.raises(DatasetError, match="at least 20 groups"):
         split_examples(examples, [e.group for e in examples], 0)
 

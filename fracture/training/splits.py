@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import csv
 import hashlib
 import warnings
@@ -76,14 +77,18 @@ def split_examples(
         One of `SPLITS` per film.
 
     Raises:
-        DatasetError: fewer than 20 groups to divide.
+        DatasetError: fewer than 20 groups to divide, or films of each label.
     """
     # A group that holds a training-only film must not be evaluated on either.
     fixed = {g for e, g in zip(examples, groups, strict=True) if e.source in train_only}
     free = [i for i, group in enumerate(groups) if group not in fixed]
-    if len({groups[i] for i in free}) < _FOLDS:
-        raise DatasetError(f"a split needs at least {_FOLDS} groups of films")
     strata = [f"{examples[i].source}|{examples[i].label}" for i in free]
+    most = max(collections.Counter(strata).values(), default=0)
+    if min(most, len({groups[i] for i in free})) < _FOLDS:
+        raise DatasetError(
+            f"a split needs at least {_FOLDS} groups of films, and as many films of "
+            "one label"
+        )
     folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=seed)
     splits = ["train"] * len(examples)
     with warnings.catch_warnings():
