@@ -38,7 +38,10 @@ def launch() -> Iterator:
 @contextlib.contextmanager
 def visit(browser, url: str, width: int = 1280, theme: str = "light") -> Iterator:
     """The page; in the end nothing may have gone wrong behind the scenes."""
-    page = browser.new_page(viewport={"width": width, "height": 844})
+    # Without motion, or a click would aim at what still scrolls.
+    page = browser.new_page(
+        viewport={"width": width, "height": 844}, reduced_motion="reduce"
+    )
     errors, elsewhere = [], []
     page.on("console", lambda m: m.type == "error" and errors.append(m.text))
     page.on("pageerror", lambda error: errors.append(str(error)))
