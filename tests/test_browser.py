@@ -142,6 +142,7 @@ def expect_result(page, name: str, width: int = 560) -> None:
     for label in ("Normal", "Hairline", "Displaced"):
         expect(result.locator("dt", has_text=label)).to_be_visible()
     expect(result.locator("h2")).to_be_in_viewport()
+    expect(result.locator(".finding")).to_have_css("border-width", "1px 1px 1px 6px")
     film = result.locator("img.film")
     expect(film).to_have_js_property("naturalWidth", width)
     assert film.get_attribute("alt")
