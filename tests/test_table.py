@@ -13,11 +13,11 @@ from fracture.training.table import load_table
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """Class folders with 20 films, one of them twice and one of them broken."""
+    """Class folders with 40 films, one of them twice and one of them broken."""
     folder = tmp_path_factory.mktemp("drawn")
     for label in ("normal", "displaced"):
         (folder / label).mkdir()
-        for seed in range(10):
+        for seed in range(20):
             film = Image.fromarray(draw_phantom(label, seed, (227, 187)).pixels)
             film.save(folder / label / f"{seed}.png")
     copy = Image.open(folder / "normal" / "3.png")
@@ -34,18 +34,18 @@ def folder(drawn, tmp_path):
 
 def test_reads_groups_and_splits(folder, capsys):
     table = load_table(folder, folder / "split.csv", 0, ())
-    assert len(table.examples) == len(table.films) == len(table.splits) == 21
+    assert len(table.examples) == len(table.films) == len(table.splits) == 41
     assert "left out normal/broken.png" in capsys.readouterr().out
     rows = {
         e.name: (e.group, s) for e, s in zip(table.examples, table.splits, strict=True)
     }
     assert rows["normal/copy.jpg"] == rows["normal/3.png"]
     parts = [table.of(name) for name in ("train", "validation", "test")]
-    assert sum(len(part.examples) for part in parts) == 21
+    assert sum(len(part.examples) for part in parts) == 41
     groups = [set(part.groups) for part in parts]
     assert not (groups[0] & groups[1] | groups[1] & groups[2] | groups[0] & groups[2])
     counts = table.counts()[folder.name]
-    assert sum(sum(by_label.values()) for by_label in counts.values()) == 21
+    assert sum(sum(by_label.values()) for by_label in counts.values()) == 41
 
 
 def test_a_written_split_is_kept(folder):
