@@ -23,9 +23,7 @@ MARKS = {
     REFUSED: "✕",
 }
 HEATMAP_SIDE = 480  # pixels; maps are smooth, so the page may stretch them
-_REFUSED = """<p>The picture is unlike the limb films that the model learned from. What
-it computes for such a picture means nothing, so neither a finding nor a heatmap is
-shown.</p>"""
+_REFUSED = "<p>Neither a finding nor a heatmap is shown.</p>"
 
 
 def percent(p: float) -> str:

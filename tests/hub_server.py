@@ -68,7 +68,7 @@ class HubServer(ThreadingHTTPServer):
         self.requests: list[str] = []
 
     def __enter__(self):
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(self, *_):
@@ -78,6 +78,7 @@ class HubServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or every answer's body waits for 40 ms
     server: HubServer
 
     def handle_request(self):

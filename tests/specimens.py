@@ -55,6 +55,19 @@ def wide_png() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
+def photograph() -> bytes:
+    """A house under the sun, as a phone would send it."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:480, :640]
+    picture = np.stack([90 + y // 6, 150 + y // 8, np.full_like(y, 230)], -1)
+    ground = y > 300 + 40 * np.sin(x / 70)
+    picture[ground] = np.add((60, 110, 50), rng.integers(-50, 50, (ground.sum(), 1)))
+    picture[(x - 450) ** 2 + (y - 100) ** 2 < 2500] = 255, 240, 150
+    picture[(abs(x - 200) < 60) & (abs(y - 330) < 50)] = 170, 60, 40
+    picture[(y > 230) & (y < 280) & (abs(x - 200) < 1.6 * (y - 230))] = 80, 30, 30
+    return encode(picture.clip(0, 255).astype(np.uint8), "jpeg")
+
+
 GOOD = {
     "film.png": lambda: encode(FILM, "png"),
     "film.jpg": lambda: encode(FILM, "jpeg"),

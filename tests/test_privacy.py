@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from gradio_client import Client, handle_file
-from served import ROOT, serve
+from served import ROOT, load_app, serve
 from specimens import GOOD
 
 from fracture.web import privacy
@@ -149,6 +149,25 @@ def test_the_sweep_runs_from_the_start(tmp_path, monkeypatch):
     while old.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not old.exists()
+
+
+def test_the_app_sweeps_when_it_starts_and_when_it_ends(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.delenv("FRACTURE_WEIGHTS", raising=False)
+    app, old, new = load_app(), tmp_path / "old.png", tmp_path / "new.png"
+    old.touch()
+    os.utime(old, (0, 0))
+
+    def launch(**_):
+        new.touch()
+        deadline = time.monotonic() + 10
+        while old.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert new.exists() and not old.exists()
+
+    monkeypatch.setattr(app.demo, "launch", launch)
+    assert app.main() == 0
+    assert not new.exists()
 
 
 def test_pages_load_nothing_from_elsewhere():

@@ -1,5 +1,7 @@
 """Films that were read, grouped and split."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,18 +11,25 @@ from fracture.training.phantom import draw_phantom
 from fracture.training.table import load_table
 
 
-@pytest.fixture
-def folder(tmp_path):
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
     """Class folders with 40 films, one of them twice and one of them broken."""
+    folder = tmp_path_factory.mktemp("drawn")
     for label in ("normal", "displaced"):
-        (tmp_path / label).mkdir()
+        (folder / label).mkdir()
         for seed in range(20):
             film = Image.fromarray(draw_phantom(label, seed, (227, 187)).pixels)
-            film.save(tmp_path / label / f"{seed}.png")
-    copy = Image.open(tmp_path / "normal" / "3.png")
-    copy.save(tmp_path / "normal" / "copy.jpg", quality=60)
-    (tmp_path / "normal" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    return tmp_path
+            film.save(folder / label / f"{seed}.png")
+    copy = Image.open(folder / "normal" / "3.png")
+    copy.save(folder / "normal" / "copy.jpg", quality=60)
+    (folder / "normal" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    return folder
+
+
+@pytest.fixture
+def folder(drawn, tmp_path):
+    """A copy that a test may change."""
+    return shutil.copytree(drawn, tmp_path, dirs_exist_ok=True)
 
 
 def test_reads_groups_and_splits(folder, capsys):

@@ -58,9 +58,15 @@
     if (!heading) return;
     spoken.textContent = heading.lastChild.textContent.trim();
     const { top, bottom } = heading.getBoundingClientRect();
-    if (top < 0 || bottom > innerHeight) heading.scrollIntoView({ behavior: "smooth" });
+    const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth";
+    if (top < 0 || bottom > innerHeight) heading.scrollIntoView({ behavior });
   };
-  for (const result of document.querySelectorAll(".block.result"))
-    new MutationObserver(() => reveal(result)).observe(result, { childList: true, subtree: true });
+  // Of the whole page: a tab's content comes when the tab is opened.
+  new MutationObserver((changes) => {
+    const results = new Set(changes.map(({ target }) => target.closest(".block.result")));
+    for (const result of results) if (result) reveal(result);
+    // Wide tables of the model card scroll, so the keyboard has to reach them.
+    for (const table of document.querySelectorAll(".card table")) table.tabIndex = 0;
+  }).observe(document.body, { childList: true, subtree: true });
   document.documentElement.dataset.ready = "";
 }
