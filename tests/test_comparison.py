@@ -36,10 +36,8 @@ def compare(films, tmp_path, monkeypatch):
         monkeypatch.setitem(RECIPES, recipe.name, recipe)
 
     def run(*arguments):
-        command.main(
-            ["--compare", "tiny,other", "--minutes", "0.02", "--data", str(films)]
-            + ["--out", str(tmp_path), *arguments]
-        )
+        given = ("--minutes", "0.02", "--data", str(films), "--out", str(tmp_path))
+        command.main(["--compare", "tiny,other", *given, *arguments])
         summary = json.loads((tmp_path / "comparison.json").read_text())
         return summary["rows"], tmp_path
 

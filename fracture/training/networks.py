@@ -11,7 +11,7 @@ import keras
 from fracture.classes import BODY_PARTS
 from fracture.training.backbones import BACKBONES
 from fracture.training.filters import FILTERS
-from fracture.training.gradcam import CascadeHead, ExplainedHead
+from fracture.training.heads import CascadeHead, ExplainedHead
 from fracture.training.readouts import Novelty
 from fracture.training.recipe import Recipe
 from fracture.weights import CONFIG_FILE, KERAS_FILE
