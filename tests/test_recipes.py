@@ -14,6 +14,7 @@ from fracture.training.calibration import Calibration, Serving
 from fracture.training.datasets import Example
 from fracture.training.export import TOLERANCE, export_weights
 from fracture.training.films import FilmSequence
+from fracture.training.filters import FILTERS
 from fracture.training.fit import compile_phase
 from fracture.training.gradcam import gradcam_difference
 from fracture.training.networks import (
@@ -219,3 +220,57 @@ def test_a_recipe_from_scratch_trains_everything_first():
     recipe = RECIPES["mobilenetv2-paper"].from_scratch()
     assert not recipe.pretrained and recipe.train_batch_norm
     assert [phase.unfreeze for phase in recipe.phases] == ["all", 30]
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("cnn-150", {"image_size": 150, "head": "sigmoid", "value_range": (0, 1)}),
+        (
+            "resnet50-cascade",
+            {
+                "backbone": "resnet50",
+                "image_size": 224,
+                "filters": ("gaussian", "contrast"),
+                "head": "cascade",
+            },
+        ),
+        ("cracknet", {"filters": ("gaussian", "contrast", "schmid")}),
+        (
+            "mobilenetv3-hybrid",
+            {"backbone": "mobilenetv3small-cnn", "plateau": (0.5, 2)},
+        ),
+    ],
+)
+def test_recipes_are_what_their_papers_say(name, facts):
+    recipe = RECIPES[name]
+    assert {key: getattr(recipe, key) for key in facts} == facts
+
+
+def test_the_hybrid_trains_in_two_phases_with_adamw():
+    recipe = RECIPES["mobilenetv3-hybrid"]
+    assert [phase.unfreeze for phase in recipe.phases] == [None, "all"]
+    assert recipe.weight_decay > 0
+    augmentation = recipe.augmentation
+    assert augmentation.horizontal_flip and augmentation.rotation
+    assert augmentation.contrast and augmentation.zoom
+
+
+def test_filters_do_what_they_are_called():
+    grey = np.full((1, 40, 40, 1), 60, np.float32)
+    grey[0, 20, 20] = 90
+    smooth = np.asarray(FILTERS["gaussian"](grey))
+    assert smooth[0, 10, 10, 0] == pytest.approx(60)
+    assert 60 < smooth.max() < 66 and smooth.argmax() == grey.argmax()
+    stretched = np.asarray(FILTERS["contrast"](grey))
+    assert (stretched.min(), stretched.max()) == (0, 255)
+    flat = np.asarray(FILTERS["contrast"](0 * grey + 7))
+    assert not flat.any()
+    # Even grey gives nothing, a line gives the same along every direction.
+    answers = np.asarray(FILTERS["schmid"](0 * grey + 60))
+    assert np.abs(answers[:, 13:-13, 13:-13]).max() < 1e-3
+    line = np.zeros((2, 41, 41, 1), np.float32)
+    line[0, :, 20], line[1, 20, :] = 100, 100
+    answers = np.abs(np.asarray(FILTERS["schmid"](line)))[:, 20, 20]
+    np.testing.assert_allclose(answers[0], answers[1], rtol=1e-4)
+    assert answers.max() > 1
