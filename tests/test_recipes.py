@@ -12,7 +12,12 @@ from fracture.classifier import FractureClassifier
 from fracture.training.backbones import BACKBONES
 from fracture.training.calibration import Calibration, Serving
 from fracture.training.datasets import Example
-from fracture.training.export import TOLERANCE, export_weights
+from fracture.training.export import (
+    TOLERANCE,
+    export_weights,
+    load_keras_model,
+    measure_parity,
+)
 from fracture.training.films import FilmSequence
 from fracture.training.filters import FILTERS
 from fracture.training.fit import compile_phase
@@ -99,6 +104,7 @@ def test_features_are_not_negative_and_export_exactly(backbone, phantoms, tmp_pa
     assert np.asarray(features(pictures)).min() >= 0
     found = export_weights(tmp_path, recipe, network, SERVING, (), {}, pictures)
     assert found <= TOLERANCE
+    assert measure_parity(tmp_path, load_keras_model(tmp_path), pictures) <= TOLERANCE
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
