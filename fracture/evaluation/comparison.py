@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import shutil
 import statistics
 import time
@@ -17,7 +15,8 @@ import numpy as np
 from fracture.classifier import FractureClassifier
 from fracture.evaluation.evaluate import evaluate, predict_films
 from fracture.evaluation.figures import plot_comparison
-from fracture.training.budget import within
+from fracture.evaluation.report_tables import Table
+from fracture.training.budget import machine, within
 from fracture.training.export import export_weights
 from fracture.training.fit import Progress
 from fracture.training.gradcam import gradcam_difference
@@ -74,7 +73,7 @@ def compare(
             finished.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
             shutil.rmtree(place / "checkpoint")
         rows.append(json.loads(finished.read_text(encoding="utf-8")))
-        summary = {"minutes": minutes, "machine": _machine(), "rows": rows}
+        summary = {"minutes": minutes, "machine": machine(), "rows": rows}
         text = json.dumps(summary, indent=2) + "\n"
         (folder / "comparison.json").write_text(text, encoding="utf-8")
         text = render_comparison(summary)
@@ -148,10 +147,6 @@ def _latency(classifier: FractureClassifier, film: np.ndarray) -> float:
     return round(1000 * statistics.median(times), 2)
 
 
-def _machine() -> str:
-    return f"{os.cpu_count()} CPU cores, {platform.machine()}"
-
-
 def render_comparison(summary: dict) -> str:
     """`comparison.md` of `comparison.json`."""
     rows = summary["rows"]
@@ -169,12 +164,13 @@ def render_comparison(summary: dict) -> str:
         "",
         "![AUROC against latency](comparison.png)",
         "",
-        "| " + " | ".join(_COLUMNS.values()) + " |",
-        "|" + "---|" * len(_COLUMNS),
     ]
-    for row in sorted(rows, key=lambda row: -row["auroc"]["value"]):
-        lines.append("| " + " | ".join(_cell(key, row[key]) for key in _COLUMNS) + " |")
-    return "\n".join(lines) + "\n"
+    cells = [
+        tuple(_cell(key, row[key]) for key in _COLUMNS)
+        for row in sorted(rows, key=lambda row: -row["auroc"]["value"])
+    ]
+    table = Table("Recipes", tuple(_COLUMNS.values()), cells).markdown()
+    return "\n".join(lines) + "\n" + table
 
 
 def _cell(key: str, value) -> str:
