@@ -307,7 +307,8 @@ def start_or_resume(checkpoints: Path, recipe: Recipe, args) -> Path:
         if not args.resume:
             raise DatasetError(f"{checkpoints} holds a run: add --resume, or delete it")
         if json.loads(settings.read_text(encoding="utf-8")) != run:
-            raise DatasetError(f"{checkpoints} is of another recipe, seed or sources")
+            others = "another recipe, seed, sources, minutes or backbone weights"
+            raise DatasetError(f"{checkpoints} is of {others}")
     checkpoints.mkdir(parents=True, exist_ok=True)
     settings.write_text(json.dumps(run), encoding="utf-8")
     return checkpoints
