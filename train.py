@@ -5,6 +5,7 @@
     python train.py --data FOLDER --train-only SOURCE --out weights --resume
     python train.py --data FOLDER --push-to user/name
     python train.py --data FOLDER --compare mobilenetv2,cnn-150 --minutes 10
+    python train.py --data FOLDER --search --trials 30 --minutes 10
 
 FOLDER holds class folders (`normal/ hairline/ displaced/`, or `fractured/` beside
 `normal/`), a `manifest.csv`, FracAtlas or MURA as published. The run reads the films,
@@ -54,6 +55,7 @@ from fracture.training.readouts import (
 from fracture.training.recipe import Recipe
 from fracture.training.recipes import RECIPES
 from fracture.training.run import Run
+from fracture.training.search import PUBLISHED, search
 from fracture.training.table import load_table
 from fracture.weights import WeightsError
 
@@ -65,19 +67,37 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, help="folder of films; default: phantoms")
-    parser.add_argument("--recipe", choices=RECIPES, help="default: mobilenetv2; quick")
     parser.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        help=f"default: mobilenetv2; phantoms: quick; --search: {PUBLISHED}",
+    )
+    several = parser.add_mutually_exclusive_group()
+    several.add_argument(
         "--compare",
         type=recipe_names,
         metavar="A,B,...",
         help="train these recipes on the same split in the same time, or `all`, and "
         "write OUT/comparison.md (default of OUT: runs/comparison)",
     )
+    several.add_argument(
+        "--search",
+        action="store_true",
+        help="search the published grid of hyperparameters on validation films, and "
+        "write OUT/search.md (default of OUT: runs/search)",
+    )
+    parser.add_argument(
+        "--trials",
+        type=int,
+        default=30,
+        help="points of the grid that --search trains at (default: %(default)d)",
+    )
     parser.add_argument(
         "--minutes",
         type=float,
         default=5.0,
-        help="of training for each recipe of --compare (default: %(default)g)",
+        help="of training for each recipe of --compare and each trial of --search "
+        "(default: %(default)g)",
     )
     parser.add_argument("--out", type=Path, help="default: runs/RECIPE")
     parser.add_argument("--card", type=Path, help="default: OUT/MODEL_CARD.md")
@@ -105,7 +125,16 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         metavar="USER/NAME",
         help="publish weights and card on the Hugging Face Hub, see `fracture push`",
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.search:
+        args.recipe = args.recipe or PUBLISHED
+        if RECIPES[args.recipe].backbone != "mobilenetv2":
+            parser.error(
+                "--search needs a recipe of MobileNetV2: its grid is of widths"
+            )
+        if args.trials < 1:
+            parser.error("--trials: at least one")
+    return args
 
 
 def recipe_names(text: str) -> list[str]:
@@ -124,6 +153,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_arguments(argv)
     if args.compare:
         return run_comparison(args)
+    if args.search:
+        return run_search(args)
     recipe = RECIPES[args.recipe or ("mobilenetv2" if args.data else "quick")]
     shipped = Path(__file__).parent / "weights"
     source = args.backbone_weights or ("imagenet" if args.data else str(shipped))
@@ -245,20 +276,39 @@ def run_comparison(args: argparse.Namespace) -> None:
     print((out / "comparison.md").read_text(encoding="utf-8"))
 
 
+def run_search(args: argparse.Namespace) -> None:
+    """Searches the published grid, and shows its trials in one table."""
+    out = args.out or Path("runs") / "search"
+    recipe = RECIPES[args.recipe]
+    start_or_resume(out, recipe, args)
+    data = args.data or write_phantoms(out / "phantoms", args.phantoms, args.seed)
+    table = load_table(data, out / "split.csv", args.seed, args.train_only)
+    run = Run(recipe, table, args.seed, args.train_only)
+    try:
+        search(run, out, args.minutes, args.backbone_weights or "imagenet", args.trials)
+    except KeyboardInterrupt:
+        print(f"\nstopped; {out} keeps what is done: add --resume to go on")
+        sys.exit(130)
+    print((out / "search.md").read_text(encoding="utf-8"))
+
+
 def start_or_resume(checkpoints: Path, recipe: Recipe, args) -> Path:
-    """Makes the checkpoint folder, or makes sure that the one there is of this run."""
+    """Makes the folder of a run, or makes sure that the one there is of this run."""
     settings = checkpoints / "run.json"
     run = {
         "recipe": recipe.to_dict(),
         "seed": args.seed,
         "train_only": sorted(args.train_only),
     }
+    if args.search:  # trials that were trained otherwise have other values
+        run |= {"minutes": args.minutes, "backbone_weights": args.backbone_weights}
     run = json.loads(json.dumps(run))  # as it comes back from a file
     if settings.is_file():
         if not args.resume:
             raise DatasetError(f"{checkpoints} holds a run: add --resume, or delete it")
         if json.loads(settings.read_text(encoding="utf-8")) != run:
-            raise DatasetError(f"{checkpoints} is of another recipe, seed or sources")
+            others = "another recipe, seed, sources, minutes or backbone weights"
+            raise DatasetError(f"{checkpoints} is of {others}")
     checkpoints.mkdir(parents=True, exist_ok=True)
     settings.write_text(json.dumps(run), encoding="utf-8")
     return checkpoints

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import shutil
 import statistics
 import time
@@ -17,7 +15,9 @@ import numpy as np
 from fracture.classifier import FractureClassifier
 from fracture.evaluation.evaluate import evaluate, predict_films
 from fracture.evaluation.figures import plot_comparison
-from fracture.training.budget import within
+from fracture.evaluation.report_tables import Table
+from fracture.training.budget import machine, within
+from fracture.training.datasets import DatasetError
 from fracture.training.export import export_weights
 from fracture.training.fit import Progress
 from fracture.training.gradcam import gradcam_difference
@@ -61,6 +61,9 @@ def compare(
 
     Returns:
         One row for each recipe, plain JSON types.
+
+    Raises:
+        DatasetError: the test films cannot tell fractured from normal.
     """
     rows = []
     for run in runs:
@@ -74,13 +77,21 @@ def compare(
             finished.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
             shutil.rmtree(place / "checkpoint")
         rows.append(json.loads(finished.read_text(encoding="utf-8")))
-        summary = {"minutes": minutes, "machine": _machine(), "rows": rows}
-        text = json.dumps(summary, indent=2) + "\n"
-        (folder / "comparison.json").write_text(text, encoding="utf-8")
-        text = render_comparison(summary)
-        (folder / "comparison.md").write_text(text, encoding="utf-8")
-        plot_comparison(rows, folder / "comparison.png")
+        _write(folder, minutes, rows)
+    # Once more and all in a row: only so they are comparable.
+    for row in rows:
+        row["latency_ms"] = _latency(folder / row["recipe"])
+    _write(folder, minutes, rows)
     return rows
+
+
+def _write(folder: Path, minutes: float, rows: Sequence[dict]) -> None:
+    summary = {"minutes": minutes, "machine": machine(), "rows": rows}
+    text = json.dumps(summary, indent=2) + "\n"
+    (folder / "comparison.json").write_text(text, encoding="utf-8")
+    text = render_comparison(summary)
+    (folder / "comparison.md").write_text(text, encoding="utf-8")
+    plot_comparison(rows, folder / "comparison.png")
 
 
 def _train_and_evaluate(run: Run, folder: Path, minutes: float, source: str) -> dict:
@@ -106,7 +117,9 @@ def _train_and_evaluate(run: Run, folder: Path, minutes: float, source: str) -> 
     report = evaluate(
         test.examples, test.groups, predict_films(classifier, test.films, "test")
     )
-    # Figures of the largest source that has normal and fractured films.
+    if not report["fracture"]:
+        raise DatasetError("no source has normal and fractured test films")
+    # Figures of the largest source that has both.
     name, figures = max(report["fracture"].items(), key=lambda item: item[1]["films"])
     keys = ("accuracy", "precision", "recall", "f1", "auroc")
     return {
@@ -115,7 +128,7 @@ def _train_and_evaluate(run: Run, folder: Path, minutes: float, source: str) -> 
         "parameters": network.count_params(),
         "multiply_accumulates": multiply_accumulates(network),
         "model_bytes": (folder / MODEL_FILE).stat().st_size,
-        "latency_ms": _latency(classifier, probe[:1]),
+        "latency_ms": _latency(folder),
         "epochs": [phase.epochs for phase in recipe.phases],
         "films_shown": sum(row["films"] for row in history),
         "source": name,
@@ -138,18 +151,16 @@ def multiply_accumulates(network: keras.Model) -> int:
     return total
 
 
-def _latency(classifier: FractureClassifier, film: np.ndarray) -> float:
+def _latency(folder: Path) -> float:
     """Median milliseconds of one film through the exported network."""
-    times = []
+    classifier = FractureClassifier.from_pretrained(folder)
+    side, times = classifier.config.image_size, []
+    film = np.random.default_rng(0).integers(0, 256, (1, side, side, 1), np.uint8)
     for _ in range(_TIMED):
         begun = time.perf_counter()
         classifier.run_squares(film)
         times.append(time.perf_counter() - begun)
     return round(1000 * statistics.median(times), 2)
-
-
-def _machine() -> str:
-    return f"{os.cpu_count()} CPU cores, {platform.machine()}"
 
 
 def render_comparison(summary: dict) -> str:
@@ -169,12 +180,13 @@ def render_comparison(summary: dict) -> str:
         "",
         "![AUROC against latency](comparison.png)",
         "",
-        "| " + " | ".join(_COLUMNS.values()) + " |",
-        "|" + "---|" * len(_COLUMNS),
     ]
-    for row in sorted(rows, key=lambda row: -row["auroc"]["value"]):
-        lines.append("| " + " | ".join(_cell(key, row[key]) for key in _COLUMNS) + " |")
-    return "\n".join(lines) + "\n"
+    cells = [
+        tuple(_cell(key, row[key]) for key in _COLUMNS)
+        for row in sorted(rows, key=lambda row: -row["auroc"]["value"])
+    ]
+    table = Table("Recipes", tuple(_COLUMNS.values()), cells).markdown()
+    return "\n".join(lines) + "\n" + table
 
 
 def _cell(key: str, value) -> str:

@@ -16,9 +16,10 @@ matplotlib.use("Agg")  # no screen needed
 import numpy as np
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
-_BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "0.55"
-_MARKERS = {"rule_out": ("o", _GREEN), "rule_in": ("s", _ORANGE)}
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.55"
+_MARKERS = {"rule_out": ("o", GREEN), "rule_in": ("s", ORANGE)}
 
 
 def plot_curves(history: Sequence[dict], path: str | Path) -> None:
@@ -39,7 +40,7 @@ def plot_curves(history: Sequence[dict], path: str | Path) -> None:
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("epoch (lines: next phase)")
     axes[0].legend(frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_report(report: Mapping, folder: str | Path) -> list[Path]:
@@ -59,7 +60,7 @@ def plot_report(report: Mapping, folder: str | Path) -> list[Path]:
             draw(axis, figures)
             axis.set_title(f"{source}, {figures['films']} films", fontsize=10)
             paths.append(Path(folder) / figure_name(kind, source))
-            _save(figure, paths[-1])
+            save_figure(figure, paths[-1])
     return paths
 
 
@@ -73,12 +74,12 @@ def _roc(axis: Axes, figures: Mapping) -> None:
     roc = figures["roc"]
     rate, label = roc["false_positive_rate"], figures["auroc"]["value"]
     axis.fill_between(
-        rate, roc["low"], roc["high"], step="post", color=_BLUE, alpha=0.2, linewidth=0
+        rate, roc["low"], roc["high"], step="post", color=BLUE, alpha=0.2, linewidth=0
     )
     axis.step(
-        rate, roc["sensitivity"], where="post", color=_BLUE, label=f"AUROC {label:.3f}"
+        rate, roc["sensitivity"], where="post", color=BLUE, label=f"AUROC {label:.3f}"
     )
-    axis.plot((0, 1), (0, 1), ":", color=_GREY, label="chance")
+    axis.plot((0, 1), (0, 1), ":", color=GREY, label="chance")
     for name, (marker, colour) in _MARKERS.items():
         specificity, sensitivity = (
             figures[f"{name}_{key}"]["value"] for key in ("specificity", "sensitivity")
@@ -102,13 +103,13 @@ def _reliability(axis: Axes, figures: Mapping) -> None:
     edges = np.linspace(0, 1, len(bins) + 1)
     share = films / films.sum()
     axis.bar(edges[:-1], share, 1 / len(bins), align="edge", color="0.85", zorder=0)
-    axis.plot((0, 1), (0, 1), ":", color=_GREY, label="perfect")
+    axis.plot((0, 1), (0, 1), ":", color=GREY, label="perfect")
     shown = [row for row in bins if row["films"]]
     axis.plot(
         [row["probability"] for row in shown],
         [row["frequency"] for row in shown],
         "o-",
-        color=_BLUE,
+        color=BLUE,
         label=f"ECE {figures['ece']['value']:.3f}",
     )
     axis.set_xlabel("mean fracture probability (bars: share of films)")
@@ -141,9 +142,9 @@ def _decision(axis: Axes, figures: Mapping) -> None:
     rows = figures["thresholds"]
     thresholds = [row["threshold"] for row in rows]
     benefit = [row["net_benefit"] for row in rows]
-    axis.plot(thresholds, benefit, color=_BLUE, label="model")
+    axis.plot(thresholds, benefit, color=BLUE, label="model")
     everybody = [row["net_benefit_all"] for row in rows]
-    axis.plot(thresholds, everybody, "--", color=_GREY, label="refer everybody")
+    axis.plot(thresholds, everybody, "--", color=GREY, label="refer everybody")
     axis.axhline(0, color="black", linewidth=0.8, linestyle=":", label="refer nobody")
     for row in rows:
         if name := row["operating_point"]:
@@ -167,7 +168,8 @@ _KINDS: dict[str, Callable[[Axes, Mapping], None]] = {
 }
 
 
-def _save(figure: pyplot.Figure, path: str | Path) -> None:
+def save_figure(figure: pyplot.Figure, path: str | Path) -> None:
+    """Writes a figure as PNG and closes it."""
     figure.tight_layout()
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100, metadata={"Software": None})
@@ -177,7 +179,7 @@ def _save(figure: pyplot.Figure, path: str | Path) -> None:
 def plot_comparison(rows: Sequence[Mapping], path: str | Path) -> None:
     """AUROC with its interval against latency, one mark for each recipe."""
     figure, axis = pyplot.subplots(figsize=(8, 5))
-    styles = {"ImageNet": ("o", _BLUE), "from scratch": ("s", _ORANGE)}
+    styles = {"ImageNet": ("o", BLUE), "from scratch": ("s", ORANGE)}
     for start, (marker, colour) in styles.items():
         chosen = [row for row in rows if row["initialisation"] == start]
         values = np.array([row["auroc"]["value"] for row in chosen])
@@ -197,9 +199,14 @@ def plot_comparison(rows: Sequence[Mapping], path: str | Path) -> None:
             axis.annotate(
                 row["recipe"], at, (5, 4), textcoords="offset points", fontsize=8
             )
-    axis.axhline(0.5, color=_GREY, linestyle=":", linewidth=1)
+    axis.axhline(0.5, color=GREY, linestyle=":", linewidth=1)
     axis.set_xscale("log")
+    latencies = [row["latency_ms"] for row in rows]
+    axis.set_xlim(min(latencies) / 1.3, max(latencies) * 2)  # room for the names
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_xlabel("latency of one film, ms")
     axis.set_ylabel("AUROC, fracture against normal (95 % interval)")
     axis.legend(frameon=False, loc="lower right")
-    _save(figure, path)
+    save_figure(figure, path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import platform
 import time
 
 import keras
@@ -54,6 +56,11 @@ def within(recipe: Recipe, minutes: float, make_sequences: MakeSequences) -> Rec
 
     phases = tuple(map(cut, recipe.phases))
     return dataclasses.replace(recipe, epoch_films=epoch_films, phases=phases)
+
+
+def machine() -> str:
+    """What the time is of."""
+    return f"{os.cpu_count()} CPU cores, {platform.machine()}"
 
 
 def seconds_per_film(model: keras.Model, films: FilmSequence) -> float:

@@ -27,6 +27,7 @@ from fracture.training.recipe import Phase, Recipe
 _CALLBACK_STATE = ("wait", "best", "cooldown_counter", "best_epoch")
 
 MakeSequences = Callable[[int, Grid], tuple[FilmSequence, FilmSequence]]
+AfterEpoch = Callable[[Sequence[dict]], None]
 
 
 @dataclasses.dataclass
@@ -72,6 +73,7 @@ def train(
     folder: str | Path,
     backbone_weights: str | None = None,
     seed: int = 0,
+    after_epoch: AfterEpoch | None = None,
 ) -> keras.Model:
     """Trains a recipe, continuing from the checkpoint in `folder` if there is one.
 
@@ -80,6 +82,8 @@ def train(
         folder: for checkpoints; made when missing.
         backbone_weights: see `build_network`.
         seed: of initialisation, dropout, order and augmentation.
+        after_epoch: is given the history after each checkpoint; what it raises ends
+            the training.
 
     Returns:
         The trained network at `recipe.image_size`. `folder/progress.json` holds the
@@ -103,7 +107,7 @@ def train(
         sequences = make_sequences(size, grid)
         if recipe.head == "cascade" and not progress.epoch:
             fit_cascade(model, sequences[0].squares[..., None], sequences[0].examples)
-        _run_phase(recipe, phase, model, sequences, folder, progress)
+        _run_phase(recipe, phase, model, sequences, folder, progress, after_epoch)
         carried = folder / f"phase{index + 1}-start.weights.h5"
         _bare(model).save_weights(carried)
         progress.phase, progress.epoch, progress.callbacks = index + 1, 0, {}
@@ -134,6 +138,14 @@ def compile_phase(
     return model
 
 
+def kept_epoch(recipe: Recipe, history: Sequence[dict]) -> dict:
+    """The row of a finished run's history whose weights the run ends with."""
+    rows = [row for row in history if row["phase"] == len(recipe.phases)]
+    if recipe.keep == "best" and not recipe.phases[-1].ema:
+        return max(rows, key=lambda row: row["val_logits_accuracy"])
+    return rows[-1]
+
+
 def write_history(path: str | Path, history: Sequence[dict]) -> None:
     """Writes one row per epoch as CSV."""
     columns = list(dict.fromkeys(key for row in history for key in row))
@@ -155,6 +167,7 @@ def _run_phase(
     sequences: tuple[FilmSequence, FilmSequence],
     folder: Path,
     progress: Progress,
+    after_epoch: AfterEpoch | None,
 ) -> None:
     films, validation = sequences
     model = compile_phase(recipe, phase, model, len(films))
@@ -167,7 +180,7 @@ def _run_phase(
         state.get("stopped") for state in progress.callbacks.values()
     )
     if not finished:
-        callbacks.append(_Checkpoint(folder, progress, films, callbacks))
+        callbacks.append(_Checkpoint(folder, progress, films, callbacks, after_epoch))
         model.fit(
             films,
             validation_data=validation,
@@ -237,10 +250,12 @@ class _Checkpoint(keras.callbacks.Callback):
         progress: Progress,
         films: FilmSequence,
         others: Sequence[keras.callbacks.Callback],
+        after_epoch: AfterEpoch | None,
     ):
         super().__init__()
         self.folder, self.progress, self.films = folder, progress, films
         self.others = {type(other).__name__: other for other in others}
+        self.after_epoch = after_epoch
 
     def on_train_begin(self, logs=None):
         for name, state in self.progress.callbacks.items():
@@ -278,3 +293,5 @@ class _Checkpoint(keras.callbacks.Callback):
             for name, other in self.others.items()
         }
         self.progress.save(self.folder, self.model)
+        if self.after_epoch:
+            self.after_epoch(self.progress.history)

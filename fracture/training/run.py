@@ -13,7 +13,7 @@ from fracture.classes import MAPS
 from fracture.training.calibration import Calibration, Serving, operating_points
 from fracture.training.datasets import source_labels
 from fracture.training.films import FilmSequence
-from fracture.training.fit import train
+from fracture.training.fit import AfterEpoch, train
 from fracture.training.networks import Grid, map_grid
 from fracture.training.readouts import QUANTILE
 from fracture.training.recipe import Recipe
@@ -68,10 +68,20 @@ class Run:
         grid = map_grid(self.recipe, network.output["evidence"].shape[1])
         return self.films(split, self.recipe.image_size, grid)
 
-    def train(self, checkpoints: Path, backbone_weights: str | None) -> keras.Model:
+    def train(
+        self,
+        checkpoints: Path,
+        backbone_weights: str | None,
+        after_epoch: AfterEpoch | None = None,
+    ) -> keras.Model:
         """Trains, or goes on where `checkpoints` stand; see `fit.train`."""
         return train(
-            self.recipe, self.sequences, checkpoints, backbone_weights, self.seed
+            self.recipe,
+            self.sequences,
+            checkpoints,
+            backbone_weights,
+            self.seed,
+            after_epoch,
         )
 
     def calibrate(self, network: keras.Model) -> tuple[Serving, np.ndarray]:
