@@ -31,7 +31,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # whose ONNX export is use
 from fracture.classes import CLASSES
 from fracture.classifier import FractureClassifier
 from fracture.evaluation.card import write_card
-from fracture.evaluation.comparison import compare
+from fracture.evaluation.comparison import ComparisonError, compare
 from fracture.evaluation.evaluate import evaluate, predict_films
 from fracture.evaluation.faithfulness import deletion, weight_randomisation
 from fracture.evaluation.figures import plot_curves, plot_report
@@ -52,7 +52,6 @@ from fracture.training.readouts import (
     fit_body_parts,
     install_novelty,
 )
-from fracture.training.recipe import Recipe
 from fracture.training.recipes import RECIPES
 from fracture.training.run import Run
 from fracture.training.search import PUBLISHED, search
@@ -163,7 +162,7 @@ def main(argv: list[str] | None = None) -> None:
         print(f"there are no weights for {recipe.name} to start from: from scratch")
         recipe = recipe.from_scratch()
     out = args.out or Path("runs") / recipe.name
-    checkpoints = start_or_resume(out / "checkpoint", recipe, args)
+    checkpoints = start_or_resume(out / "checkpoint", args, recipe=recipe.to_dict())
 
     # --- films, split by group ---
     data = args.data or write_phantoms(out / "phantoms", args.phantoms, args.seed)
@@ -267,12 +266,14 @@ def main(argv: list[str] | None = None) -> None:
 def run_comparison(args: argparse.Namespace) -> None:
     """Trains and evaluates several recipes alike, and shows them in one table."""
     out = args.out or Path("runs") / "comparison"
+    source = args.backbone_weights or "imagenet"
+    start_or_resume(out, args, minutes=args.minutes, backbone_weights=source)
     data = args.data or write_phantoms(out / "phantoms", args.phantoms, args.seed)
     table = load_table(data, out / "split.csv", args.seed, args.train_only)
     runs = [
         Run(RECIPES[name], table, args.seed, args.train_only) for name in args.compare
     ]
-    compare(runs, out, args.minutes, args.backbone_weights or "imagenet", args.resume)
+    compare(runs, out, args.minutes, source)
     print((out / "comparison.md").read_text(encoding="utf-8"))
 
 
@@ -280,42 +281,42 @@ def run_search(args: argparse.Namespace) -> None:
     """Searches the published grid, and shows its trials in one table."""
     out = args.out or Path("runs") / "search"
     recipe = RECIPES[args.recipe]
-    start_or_resume(out, recipe, args)
+    source = args.backbone_weights or "imagenet"
+    settings = {"minutes": args.minutes, "backbone_weights": source}
+    start_or_resume(out, args, recipe=recipe.to_dict(), **settings)
     data = args.data or write_phantoms(out / "phantoms", args.phantoms, args.seed)
     table = load_table(data, out / "split.csv", args.seed, args.train_only)
     run = Run(recipe, table, args.seed, args.train_only)
     try:
-        search(run, out, args.minutes, args.backbone_weights or "imagenet", args.trials)
+        search(run, out, args.minutes, source, args.trials)
     except KeyboardInterrupt:
         print(f"\nstopped; {out} keeps what is done: add --resume to go on")
         sys.exit(130)
     print((out / "search.md").read_text(encoding="utf-8"))
 
 
-def start_or_resume(checkpoints: Path, recipe: Recipe, args) -> Path:
-    """Makes the folder of a run, or makes sure that the one there is of this run."""
-    settings = checkpoints / "run.json"
-    run = {
-        "recipe": recipe.to_dict(),
-        "seed": args.seed,
-        "train_only": sorted(args.train_only),
-    }
-    if args.search:  # trials that were trained otherwise have other values
-        run |= {"minutes": args.minutes, "backbone_weights": args.backbone_weights}
+def start_or_resume(folder: Path, args: argparse.Namespace, **settings) -> Path:
+    """Makes the folder of a run, or makes sure that the one there is of this run.
+
+    Args:
+        settings: beside seed and sources, what all that was done there depends on.
+    """
+    path = folder / "run.json"
+    run = {"seed": args.seed, "train_only": sorted(args.train_only), **settings}
     run = json.loads(json.dumps(run))  # as it comes back from a file
-    if settings.is_file():
+    if path.is_file():
         if not args.resume:
-            raise DatasetError(f"{checkpoints} holds a run: add --resume, or delete it")
-        if json.loads(settings.read_text(encoding="utf-8")) != run:
-            others = "another recipe, seed, sources, minutes or backbone weights"
-            raise DatasetError(f"{checkpoints} is of {others}")
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    settings.write_text(json.dumps(run), encoding="utf-8")
-    return checkpoints
+            raise DatasetError(f"{folder} holds a run: add --resume, or delete it")
+        there = json.loads(path.read_text(encoding="utf-8"))
+        if others := [name for name in run if there.get(name) != run[name]]:
+            raise DatasetError(f"{folder} is of another {' and '.join(others)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(run), encoding="utf-8")
+    return folder
 
 
 if __name__ == "__main__":
     try:
         main()
-    except (BackboneError, DatasetError, WeightsError) as error:
+    except (BackboneError, ComparisonError, DatasetError, WeightsError) as error:
         sys.exit(f"train.py: {error}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -94,3 +95,22 @@ def weights(tmp_path_factory, recipe, network, squares) -> Path:
     )
     export_weights(folder, recipe, network, serving, ["hand", "leg"], {}, squares)
     return folder
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A Hub that the client takes for the real one, and a cache of this test's own."""
+    import huggingface_hub
+    from hub_server import TOKEN, HubServer
+
+    constants = huggingface_hub.constants
+    with HubServer() as server:
+        url = f"{server.endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        monkeypatch.setattr(time, "sleep", lambda _: None)  # before the client retries
+        yield server

@@ -31,7 +31,6 @@ def films(tmp_path_factory):
 @pytest.fixture
 def compare(films, tmp_path, monkeypatch):
     """Compares both; answers with the rows and the folder."""
-    monkeypatch.setattr("fracture.evaluation.metrics.DRAWS", 50)
     for recipe in (TINY, OTHER):
         monkeypatch.setitem(RECIPES, recipe.name, recipe)
 
@@ -62,7 +61,7 @@ def test_a_comparison_is_a_table_and_a_plot(compare, capsys):
     (folder / "other" / "row.json").unlink()
     times = (folder / "tiny" / "row.json").stat().st_mtime_ns
     again, _ = compare("--resume")
-    assert again[0] == rows[0]
+    assert again[0] | {"latency_ms": 0} == rows[0] | {"latency_ms": 0}
     assert (folder / "tiny" / "row.json").stat().st_mtime_ns == times
     assert again[1]["epochs"] == rows[1]["epochs"]  # as planned the first time
 

@@ -7,12 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import huggingface_hub
 import pytest
-from hub_server import TOKEN, HubServer
+from hub_server import TOKEN
 from typer.testing import CliRunner
 
 from fracture import FractureClassifier, WeightsError
@@ -23,22 +22,6 @@ from fracture.weights import WeightsConfig, sha256
 
 ROOT = Path(__file__).parents[1]
 NAME = "someone/fracture"
-
-
-@pytest.fixture
-def hub(tmp_path, monkeypatch):
-    """A Hub that the client takes for the real one, and a cache of this test's own."""
-    constants = huggingface_hub.constants
-    with HubServer() as server:
-        url = f"{server.endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-        monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        monkeypatch.setattr(time, "sleep", lambda _: None)  # before the client retries
-        yield server
 
 
 @pytest.fixture

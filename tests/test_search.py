@@ -137,7 +137,7 @@ def test_the_command_writes_table_figures_and_plot(tmp_path, trained, capsys):
 
     with pytest.raises(ValueError, match="holds a run: add --resume"):
         command.main(arguments)
-    with pytest.raises(ValueError, match="another recipe, seed"):
+    with pytest.raises(ValueError, match="is of another minutes"):
         command.main([*arguments, "--resume", "--minutes", "7"])
 
 

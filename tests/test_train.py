@@ -6,6 +6,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from hub_server import TOKEN
 
 from fracture import FractureClassifier
 from fracture.training.datasets import write_phantoms
@@ -20,6 +21,7 @@ from fracture.training.recipe import Phase, Recipe
 from fracture.training.recipes import RECIPES
 from fracture.training.table import load_table
 
+NAME = "someone/fracture"
 TINY = dataclasses.replace(
     RECIPES["quick"],
     alpha=0.35,
@@ -139,7 +141,7 @@ def test_early_stopping_and_best_weights(tmp_path, phantoms):
             np.testing.assert_array_equal(one, other, err_msg=one.path)
 
 
-def test_from_films_to_weights_and_card(tmp_path, monkeypatch):
+def test_from_films_to_weights_card_and_hub(tmp_path, monkeypatch, hub, capfd):
     import train as command
 
     brief = dataclasses.replace(TINY, phases=(Phase(1, 1e-3),))
@@ -147,7 +149,9 @@ def test_from_films_to_weights_and_card(tmp_path, monkeypatch):
     monkeypatch.setattr("fracture.evaluation.metrics.DRAWS", 50)
     monkeypatch.setattr(command, "_NEGATIVES", 2)
     out = tmp_path / "out"
-    command.main(["--out", str(out), "--phantoms", "40", "--seed", "1"])
+    run = ["--out", str(out), "--phantoms", "40", "--seed", "1"]
+    command.main([*run, "--push-to", NAME])
+    said = "".join(capfd.readouterr())
     for name in ("config.json", "metrics.json", "split.csv", "history.csv"):
         assert (out / name).stat().st_size > 100
     metrics = json.loads((out / "metrics.json").read_text())
@@ -159,15 +163,36 @@ def test_from_films_to_weights_and_card(tmp_path, monkeypatch):
     prediction = FractureClassifier.from_pretrained(out).predict(film)
     assert prediction.model_version == metrics["model_version"]
     assert metrics["model_version"] in (out / "MODEL_CARD.md").read_text()
+    check_version(hub, out, said)
+    pulled = FractureClassifier.from_pretrained(NAME)
+    assert pulled.config.folder != out and TOKEN not in said
+    assert pulled.predict(film).to_dict() == prediction.to_dict()
 
     with pytest.raises(ValueError, match="--resume"):
         command.main(["--out", str(out), "--seed", "1"])
-    with pytest.raises(ValueError, match="another recipe, seed"):
+    with pytest.raises(ValueError, match="another seed"):
         command.main(["--out", str(out), "--seed", "2", "--resume"])
     # A finished run, resumed, ends with the same figures.
-    command.main(["--out", str(out), "--phantoms", "40", "--seed", "1", "--resume"])
+    command.main([*run, "--resume"])
     again = json.loads((out / "metrics.json").read_text())
     assert again["test"] == metrics["test"]
+
+
+def check_version(hub, out, said):
+    """One commit and its tag hold what the run left, and the card with its figures."""
+    repository = hub.repositories[NAME]
+    assert len(repository.commits) == 2  # the first is the Hub's own, empty
+    ((tag, commit),) = repository.tags.items()
+    assert commit == repository.branch
+    assert f"published {NAME}@{tag}, commit {commit}" in said
+    figures = {f"figures/{path.name}" for path in (out / "figures").iterdir()}
+    assert {"figures/curves.png", "figures/roc-phantom.png"} <= figures
+    weights = {"model.weights.h5", "model.onnx", "config.json"}
+    sent = weights | figures | {"metrics.json", "history.csv"}
+    assert set(repository.files) == sent | {"README.md"}
+    for name in sent:
+        assert repository.files[name] == (out / name).read_bytes(), name
+    assert "](figures/roc-phantom.png)" in repository.files["README.md"].decode()
 
 
 def test_missing_backbone_weights_say_what_to_do():

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import shutil
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import keras
@@ -45,35 +48,38 @@ _COLUMNS = {
 }
 
 
+class ComparisonError(RuntimeError):
+    """A recipe could not be trained to its end; the message says what to do."""
+
+
 def compare(
-    runs: Sequence[Run], folder: Path, minutes: float, source: str, resume: bool
+    runs: Sequence[Run], folder: Path, minutes: float, source: str
 ) -> list[dict]:
     """Trains and evaluates each recipe on the same films in about the same time.
 
-    Writes `comparison.json`, `comparison.md` and `comparison.png` after each recipe.
+    Writes `comparison.json`, `comparison.md` and `comparison.png` after each recipe;
+    what is finished there is kept.
 
     Args:
         runs: recipes over the same table.
         folder: also gets a folder for each recipe.
         minutes: of training for each.
         source: of the backbones' weights, see `backbone_weights`.
-        resume: keeps what an earlier call has finished.
 
     Returns:
         One row for each recipe, plain JSON types.
 
     Raises:
         DatasetError: the test films cannot tell fractured from normal.
+        ComparisonError: the process of a recipe was killed.
     """
     rows = []
     for run in runs:
         place = folder / run.recipe.name
         finished = place / "row.json"
-        if not resume:
-            shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True, exist_ok=True)
         if not finished.is_file():
-            row = _train_and_evaluate(run, place, minutes, source)
+            row = _in_own_process(_train_and_evaluate, run, place, minutes, source)
             finished.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
             shutil.rmtree(place / "checkpoint")
         rows.append(json.loads(finished.read_text(encoding="utf-8")))
@@ -83,6 +89,20 @@ def compare(
         row["latency_ms"] = _latency(folder / row["recipe"])
     _write(folder, minutes, rows)
     return rows
+
+
+def _in_own_process(function: Callable, run: Run, *arguments) -> dict:
+    """Memory that training took is given back; a recipe too large ends itself alone."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn) as pool:
+        try:
+            return pool.submit(function, run, *arguments).result()
+        except BrokenProcessPool:
+            message = (
+                f"training {run.recipe.name} was killed, perhaps for want of memory; "
+                "the same command with --resume goes on"
+            )
+            raise ComparisonError(message) from None
 
 
 def _write(folder: Path, minutes: float, rows: Sequence[dict]) -> None:

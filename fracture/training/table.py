@@ -36,6 +36,10 @@ class FilmTable:
     splits: list[str]
     _made: dict = dataclasses.field(default_factory=dict, repr=False)
 
+    def __reduce__(self):
+        """Another process makes its own squares."""
+        return FilmTable, (self.examples, self.films, self.splits)
+
     @property
     def groups(self) -> np.ndarray:
         """Group names `(n,)`."""
