@@ -55,7 +55,7 @@ from fracture.training.readouts import (
 from fracture.training.recipes import RECIPES
 from fracture.training.run import Run
 from fracture.training.search import PUBLISHED, search
-from fracture.training.table import load_table
+from fracture.training.table import FilmTable, load_table
 from fracture.weights import WeightsError
 
 _NEGATIVES = 200  # pictures of each kind that are no limb radiographs
@@ -157,7 +157,7 @@ def main(argv: list[str] | None = None) -> None:
     recipe = RECIPES[args.recipe or ("mobilenetv2" if args.data else "quick")]
     shipped = Path(__file__).parent / "weights"
     source = args.backbone_weights or ("imagenet" if args.data else str(shipped))
-    initial = backbone_weights(recipe, source) if recipe.pretrained else None
+    initial = backbone_weights(recipe, source)
     if recipe.pretrained and initial is None:
         print(f"there are no weights for {recipe.name} to start from: from scratch")
         recipe = recipe.from_scratch()
@@ -165,8 +165,7 @@ def main(argv: list[str] | None = None) -> None:
     checkpoints = start_or_resume(out / "checkpoint", args, recipe=recipe.to_dict())
 
     # --- films, split by group ---
-    data = args.data or write_phantoms(out / "phantoms", args.phantoms, args.seed)
-    table = load_table(data, out / "split.csv", args.seed, args.train_only)
+    table = read_films(out, args)
     run = Run(recipe, table, args.seed, args.train_only)
 
     # --- two phases ---
@@ -268,8 +267,7 @@ def run_comparison(args: argparse.Namespace) -> None:
     out = args.out or Path("runs") / "comparison"
     source = args.backbone_weights or "imagenet"
     start_or_resume(out, args, minutes=args.minutes, backbone_weights=source)
-    data = args.data or write_phantoms(out / "phantoms", args.phantoms, args.seed)
-    table = load_table(data, out / "split.csv", args.seed, args.train_only)
+    table = read_films(out, args)
     runs = [
         Run(RECIPES[name], table, args.seed, args.train_only) for name in args.compare
     ]
@@ -284,8 +282,7 @@ def run_search(args: argparse.Namespace) -> None:
     source = args.backbone_weights or "imagenet"
     settings = {"minutes": args.minutes, "backbone_weights": source}
     start_or_resume(out, args, recipe=recipe.to_dict(), **settings)
-    data = args.data or write_phantoms(out / "phantoms", args.phantoms, args.seed)
-    table = load_table(data, out / "split.csv", args.seed, args.train_only)
+    table = read_films(out, args)
     run = Run(recipe, table, args.seed, args.train_only)
     try:
         search(run, out, args.minutes, source, args.trials)
@@ -293,6 +290,12 @@ def run_search(args: argparse.Namespace) -> None:
         print(f"\nstopped; {out} keeps what is done: add --resume to go on")
         sys.exit(130)
     print((out / "search.md").read_text(encoding="utf-8"))
+
+
+def read_films(out: Path, args: argparse.Namespace) -> FilmTable:
+    """The films of a run, split by group as `out/split.csv` has it, if it is there."""
+    data = args.data or write_phantoms(out / "phantoms", args.phantoms, args.seed)
+    return load_table(data, out / "split.csv", args.seed, args.train_only)
 
 
 def start_or_resume(folder: Path, args: argparse.Namespace, **settings) -> Path:

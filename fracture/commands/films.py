@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import glob
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,7 +15,8 @@ import numpy as np
 from PIL import Image
 
 from fracture.classifier import FractureClassifier, Prediction
-from fracture.radiograph import RadiographError
+from fracture.outcome import judge
+from fracture.radiograph import RadiographError, read_radiograph
 from fracture.raster import sniff
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".dcm"}
@@ -75,7 +77,7 @@ def open_folders(
     return drawings
 
 
-def judge(
+def answer(
     classifier: FractureClassifier, film: str, pictures: dict[Drawing, Path]
 ) -> dict:
     """Classifies one film and saves its pictures.
@@ -84,17 +86,14 @@ def judge(
         pictures: what to draw -> where to save it.
 
     Returns:
-        `name`, `model_version` and either what `Prediction.to_dict` gives or
-        `error_code` and `error_message`.
+        `name`, `model_version` and what `Outcome.to_dict` gives.
     """
-    answer = {"name": film, "model_version": classifier.config.model_version}
-    try:
-        prediction = classifier.predict(film)
-    except RadiographError as error:
-        return answer | {"error_code": error.code, "error_message": error.message}
-    for draw, path in pictures.items():
-        draw(prediction).save(path, quality=90)
-    return answer | prediction.to_dict()
+    outcome = judge(classifier, film, functools.partial(read_radiograph, film))
+    if outcome.prediction:
+        for draw, path in pictures.items():
+            draw(outcome.prediction).save(path, quality=90)
+    named = {"name": film, "model_version": classifier.config.model_version}
+    return named | outcome.to_dict()
 
 
 def draw_heatmap(prediction: Prediction) -> Image.Image:

@@ -107,7 +107,7 @@ def predict(
         # Films of several folders share names, hence the number.
         stem = f"{number + 1:05d}-{Path(names[number]).stem}"
         pictures = {draw: folder / (stem + end) for draw, folder, end in drawings}
-        return many.judge(classifier, names[number], pictures)
+        return many.answer(classifier, names[number], pictures)
 
     unreadable = sum(bool(row.get("error_code")) for row in written)
     answers = many.in_order(work, range(len(written), len(names)), jobs)

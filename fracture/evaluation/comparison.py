@@ -18,7 +18,7 @@ import numpy as np
 from fracture.classifier import FractureClassifier
 from fracture.evaluation.evaluate import evaluate, predict_films
 from fracture.evaluation.figures import plot_comparison
-from fracture.evaluation.report_tables import Table
+from fracture.evaluation.report_tables import Table, interval, number
 from fracture.training.budget import machine, within
 from fracture.training.datasets import DatasetError
 from fracture.training.export import export_weights
@@ -116,7 +116,7 @@ def _write(folder: Path, minutes: float, rows: Sequence[dict]) -> None:
 
 def _train_and_evaluate(run: Run, folder: Path, minutes: float, source: str) -> dict:
     recipe, planned = run.recipe, folder / "recipe.json"
-    initial = backbone_weights(recipe, source) if recipe.pretrained else None
+    initial = backbone_weights(recipe, source)
     print(f"\n=== {recipe.name}, {'pretrained' if initial else 'from scratch'} ===")
     # What was planned once is kept: a resumed run must not measure another rate.
     if planned.is_file():
@@ -226,7 +226,4 @@ def _cell(key: str, value) -> str:
         return value
     if value["value"] is None:
         return "undefined"
-    if key == "auroc" and value["ci95"]:
-        low, high = value["ci95"]
-        return f"{value['value']:.3f} ({low:.3f} to {high:.3f})"
-    return f"{value['value']:.3f}"
+    return interval(value) if key == "auroc" else number(value["value"])

@@ -115,52 +115,29 @@ def _hybrid(pixels, recipe: Recipe):
     return x
 
 
+def _application(
+    constructor: Callable, file: str, first: float, scaling: tuple | None = None
+) -> Backbone:
+    """A network of keras.applications as a backbone; all of them have stride 32."""
+    build = _published(constructor, scaling)
+    return Backbone(build, 32, first, constructor, f"{file}_imagenet.weights.h5")
+
+
 BACKBONES: dict[str, Backbone] = {
-    "mobilenetv2": Backbone(
-        _published(applications.MobileNetV2),
-        stride=32,
-        first=31.5,
-        constructor=applications.MobileNetV2,
-        file="mobilenetv2_{alpha}_imagenet.weights.h5",
+    "mobilenetv2": dataclasses.replace(
+        _application(applications.MobileNetV2, "mobilenetv2_{alpha}", 31.5),
         # The map before the backbone's last stride. The last one, trained on fractures
         # alone, lays chests and empty frames onto limbs.
         early="block_13_expand_relu",
     ),
-    "mobilenetv3small-cnn": Backbone(
-        _hybrid,
-        stride=32,
-        first=31.5,
-        constructor=applications.MobileNetV3Small,
-        file="mobilenetv3small_{alpha}_imagenet.weights.h5",
+    "mobilenetv3small-cnn": dataclasses.replace(
+        _application(applications.MobileNetV3Small, "mobilenetv3small_{alpha}", 31.5),
+        build=_hybrid,
     ),
-    "resnet50": Backbone(
-        _published(applications.ResNet50, _CAFFE),
-        stride=32,
-        first=0.5,
-        constructor=applications.ResNet50,
-        file="resnet50_imagenet.weights.h5",
-    ),
-    "densenet121": Backbone(
-        _published(applications.DenseNet121, _TORCH),
-        stride=32,
-        first=14.5,
-        constructor=applications.DenseNet121,
-        file="densenet121_imagenet.weights.h5",
-    ),
-    "vgg16": Backbone(
-        _published(applications.VGG16, _CAFFE),
-        stride=32,
-        first=16,
-        constructor=applications.VGG16,
-        file="vgg16_imagenet.weights.h5",
-    ),
-    "inceptionv3": Backbone(
-        _published(applications.InceptionV3),
-        stride=32,
-        first=37.5,
-        constructor=applications.InceptionV3,
-        file="inceptionv3_imagenet.weights.h5",
-    ),
+    "resnet50": _application(applications.ResNet50, "resnet50", 0.5, _CAFFE),
+    "densenet121": _application(applications.DenseNet121, "densenet121", 14.5, _TORCH),
+    "vgg16": _application(applications.VGG16, "vgg16", 16, _CAFFE),
+    "inceptionv3": _application(applications.InceptionV3, "inceptionv3", 37.5),
     "cnn": Backbone(
         _blocks((32, 64, 128, 128), (1, 1, 1, 1), norm=False), stride=16, first=8
     ),

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from fracture.letterbox import Letterbox
 from fracture.training.export import (
     TOLERANCE,
     ParityError,
     difference,
     load_keras_model,
 )
+from fracture.training.films import make_squares
 from fracture.training.phantom import draw_phantom
 from fracture.weights import WeightsConfig
 
@@ -106,7 +106,7 @@ def convert(folder: str | Path, kind: str, out: str | Path) -> float:
         for label in ("normal", "hairline", "displaced")
         for seed in (1, 2)
     ]
-    films = np.stack([Letterbox(*f.shape, size).apply(f) for f in films])[..., None]
+    films = make_squares(films, size)
     reference = model(films, training=False)  # the exporters want a called model, too
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as unproven:

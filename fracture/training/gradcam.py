@@ -62,7 +62,7 @@ class GradCAMHead(keras.layers.Layer):
             `fracture.classes.MAPS`), >= 0; `evidence` `(n, rows, columns)`, the
             fracture map before its ReLU, sharpened for the localisation loss.
         """
-        features, *context = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        features, *context = _listed(inputs)
         pooled = self.pool(features)
         logits = self.logits(pooled, *context)
         through = self.derivative(pooled, *context)
@@ -86,6 +86,11 @@ class GradCAMHead(keras.layers.Layer):
             "heatmaps": (n, rows, columns, len(CLASSES) + 1),
             "evidence": (n, rows, columns),
         }
+
+
+def _listed(inputs) -> list | tuple:
+    """What a head takes: features, and what else there is."""
+    return inputs if isinstance(inputs, (list, tuple)) else [inputs]
 
 
 def _signed_maps(features, logits, through):
@@ -115,7 +120,7 @@ def autodiff_gradcam(model: keras.Model, images: np.ndarray) -> np.ndarray:
 
     head = model.get_layer("head")
     inputs = keras.Model(model.input, head.input)(images, training=False)
-    features, *context = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+    features, *context = _listed(inputs)
     features = tf.convert_to_tensor(features)
     maps = []
     for index in range(len(CLASSES) + 1):

@@ -161,7 +161,7 @@ def backbone_weights(recipe: Recipe, source: str) -> str | None:
             to recipes that have the same.
     """
     backbone, folder = BACKBONES[recipe.backbone], Path(source)
-    if source == "none" or backbone.constructor is None:
+    if not recipe.pretrained or source == "none" or backbone.constructor is None:
         return None
     if not folder.is_dir():
         return source

@@ -178,7 +178,7 @@ def _train(
     keras.utils.clear_session()  # or the networks of all trials stay in memory
     shutil.rmtree(checkpoint, ignore_errors=True)
     recipe = at_point(run.recipe, trial.params)
-    initial = backbone_weights(recipe, source) if recipe.pretrained else None
+    initial = backbone_weights(recipe, source)
     if not initial:  # at the searched rate, not at the one that a start from it has
         recipe = at_point(recipe.from_scratch(), trial.params)
     run = dataclasses.replace(run, recipe=recipe)
