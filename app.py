@@ -20,7 +20,8 @@ os.environ.setdefault("GRADIO_TEMP_DIR", f"{tempfile.gettempdir()}/fracture-uplo
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from fracture import WeightsError, fragments
+from fracture import WeightsError
+from fracture.rendering import fragments
 from fracture.web import api, html, privacy, tabs
 from fracture.web.service import Service
 from fracture.web.settings import Settings, SettingsError

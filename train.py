@@ -28,34 +28,34 @@ import numpy as np
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # whose ONNX export is used
 
+from fracture.card.card import write_card
+from fracture.card.figures import plot_curves, plot_report
 from fracture.classes import CLASSES
 from fracture.classifier import FractureClassifier
-from fracture.evaluation.card import write_card
-from fracture.evaluation.comparison import ComparisonError, compare
+from fracture.data.datasets import DatasetError, write_phantoms
+from fracture.data.film_table import FilmTable, load_table
+from fracture.data.non_radiographs import negatives
+from fracture.data.phantom import draw_phantom
 from fracture.evaluation.evaluate import evaluate, predict_films
 from fracture.evaluation.faithfulness import deletion, weight_randomisation
-from fracture.evaluation.figures import plot_curves, plot_report
-from fracture.evaluation.negatives import negatives
 from fracture.evaluation.novelty import novelty_figures, unseen_kinds
 from fracture.evaluation.thresholds import part_operating_points
-from fracture.training.datasets import DatasetError, write_phantoms
-from fracture.training.export import export_weights
-from fracture.training.films import make_squares
-from fracture.training.fit import Progress, write_history
-from fracture.training.gradcam import gradcam_difference
-from fracture.training.networks import BackboneError, backbone_weights
-from fracture.training.phantom import draw_phantom
-from fracture.training.publishing import publish
-from fracture.training.readouts import (
+from fracture.experiments.comparison import ComparisonError, compare
+from fracture.experiments.search import PUBLISHED, search
+from fracture.model.auxiliary_outputs import (
     NoveltyDetector,
     embed,
     fit_body_parts,
     install_novelty,
 )
-from fracture.training.recipes import RECIPES
+from fracture.model.export import export_weights
+from fracture.model.gradcam import gradcam_difference
+from fracture.model.network import BackboneError, backbone_weights
+from fracture.model.recipes import RECIPES
+from fracture.publishing.model_repository import publish
+from fracture.radiograph.letterbox import make_squares
+from fracture.training.fit import Progress, write_history
 from fracture.training.run import Run
-from fracture.training.search import PUBLISHED, search
-from fracture.training.table import FilmTable, load_table
 from fracture.weights import WeightsError
 
 _NEGATIVES = 200  # pictures of each kind that are no limb radiographs

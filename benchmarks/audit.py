@@ -30,10 +30,10 @@ import numpy as np
 from PIL import Image, ImageOps
 from scipy import ndimage
 
-from fracture.letterbox import Letterbox
+from fracture.data.audit import Pair, audit
+from fracture.data.listing import list_films
 from fracture.radiograph import RadiographError, read_radiograph
-from fracture.training.audit import Pair, audit
-from fracture.training.listing import list_films
+from fracture.radiograph.letterbox import Letterbox
 
 Rng = np.random.Generator
 Way = Callable[[Image.Image, Rng], Image.Image]

@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from chromium import launch, visit
 from PIL import Image
 
-from fracture.training.phantom import draw_phantom
+from fracture.data.phantom import draw_phantom
 
 ROOT = Path(__file__).parents[1]
 PORT = 7964

@@ -28,9 +28,9 @@ import tensorflow as tf
 from PIL import Image
 
 from fracture import FractureClassifier, read_radiograph
-from fracture.letterbox import Letterbox
-from fracture.training.export import load_network
-from fracture.training.phantom import draw_phantom
+from fracture.data.phantom import draw_phantom
+from fracture.model.export import load_network
+from fracture.radiograph.letterbox import Letterbox
 
 
 def main() -> None:

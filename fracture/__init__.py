@@ -1,11 +1,11 @@
 """A radiograph in; normal, hairline or displaced, how probable, and why, out."""
 
 from fracture.classes import CLASSES
-from fracture.classifier import FINDINGS, FractureClassifier, Prediction
+from fracture.classifier import FractureClassifier
+from fracture.prediction import FINDINGS, Prediction
 from fracture.radiograph import Notice, Radiograph, RadiographError, read_radiograph
+from fracture.version import __version__
 from fracture.weights import WeightsError
-
-__version__ = "0.1.0"
 
 __all__ = [
     "CLASSES",

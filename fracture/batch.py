@@ -18,8 +18,8 @@ from pathlib import Path, PurePosixPath
 
 from fracture.classes import CLASSES
 from fracture.classifier import FractureClassifier
-from fracture.outcome import Outcome, judge
 from fracture.radiograph import Radiograph, RadiographError, read_radiograph
+from fracture.result import Outcome, judge
 
 MAX_FILMS = 500
 _MAX_BYTES = 64 * 2**20  # of one film, as `read_radiograph` has it

@@ -80,7 +80,7 @@ def hub_client() -> HfApi:
     """The Hub's client; endpoint, cache and token are those of its environment."""
     from huggingface_hub import HfApi  # half a second, which folders need not pay
 
-    from fracture import __version__
+    from fracture.version import __version__
 
     return HfApi(library_name="fracture", library_version=__version__)
 

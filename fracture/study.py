@@ -15,9 +15,9 @@ import dataclasses
 from collections.abc import Sequence
 from hashlib import sha256
 
-from fracture.classifier import FINDINGS
-from fracture.outcome import REFUSED, Outcome
+from fracture.prediction import FINDINGS
 from fracture.radiograph import Notice
+from fracture.result import REFUSED, Outcome
 
 RULE = (
     "The study takes the finding of its most suspicious view; no fracture is seen only "

@@ -18,7 +18,7 @@ SIZE = 96
 @pytest.fixture(scope="session")
 def recipe():
     """A network of the shipped kind, small enough to build in a second."""
-    from fracture.training.recipes import RECIPES
+    from fracture.model.recipes import RECIPES
 
     return dataclasses.replace(
         RECIPES["quick"],
@@ -32,8 +32,8 @@ def recipe():
 @pytest.fixture(scope="session")
 def squares() -> np.ndarray:
     """uint8 `(6, 96, 96, 1)`: two phantom films of each class."""
-    from fracture.letterbox import Letterbox
-    from fracture.training.phantom import draw_phantom
+    from fracture.data.phantom import draw_phantom
+    from fracture.radiograph.letterbox import Letterbox
 
     films = [
         draw_phantom(label, seed).pixels
@@ -48,12 +48,12 @@ def network(recipe, squares):
     """Random weights, yet with activations of the size that trained ones have."""
     import keras
 
-    from fracture.training.networks import build_network
-    from fracture.training.readouts import (
+    from fracture.model.auxiliary_outputs import (
         NoveltyDetector,
         fit_body_parts,
         install_novelty,
     )
+    from fracture.model.network import build_network
 
     keras.utils.set_random_seed(0)
     model = build_network(recipe)
@@ -83,8 +83,8 @@ def network(recipe, squares):
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory, recipe, network, squares) -> Path:
     """A weights folder as `train.py` writes it."""
-    from fracture.training.calibration import Calibration, Serving
-    from fracture.training.export import export_weights
+    from fracture.model.calibration import Calibration, Serving
+    from fracture.model.export import export_weights
 
     folder = tmp_path_factory.mktemp("weights")
     serving = Serving(

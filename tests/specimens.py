@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fracture.training.phantom import draw_phantom
+from fracture.data.phantom import draw_phantom
 
 FILM = draw_phantom("displaced", 19).pixels
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from fracture import FractureClassifier, RadiographError
 from fracture.batch import COLUMNS, classify, collect, row, to_csv
-from fracture.outcome import Outcome
+from fracture.result import Outcome
 
 
 def _png(seed: int = 0) -> bytes:

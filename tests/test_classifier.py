@@ -15,8 +15,8 @@ from fracture import (
     WeightsError,
     read_radiograph,
 )
-from fracture.classifier import Prediction
-from fracture.training.phantom import draw_phantom
+from fracture.data.phantom import draw_phantom
+from fracture.prediction import Prediction
 from fracture.weights import WeightsConfig, sha256
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from fracture import fragments
 from fracture.classes import FRACTURE_CLASSES
 from fracture.guidance import DISCLAIMER, next_steps
-from fracture.outcome import REFUSED
+from fracture.rendering import fragments
+from fracture.result import REFUSED
 
 CASES = [
     *((name, None) for name in ("no_fracture_seen", "uncertain")),

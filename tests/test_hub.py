@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from fracture import FractureClassifier, WeightsError
 from fracture.__main__ import app
 from fracture.hub import resolve
-from fracture.training.publishing import PUBLISHED, publish
+from fracture.publishing.model_repository import PUBLISHED, publish
 from fracture.weights import WeightsConfig, sha256
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +34,7 @@ def folder(weights, tmp_path, monkeypatch):
     (folder / "history.csv").write_text("epoch,loss\n1,0.5\n")
     (folder / "figures").mkdir()
     (folder / "figures" / "curves.png").write_bytes(b"\x89PNG")
-    monkeypatch.setattr("fracture.training.publishing.render_card", render)
+    monkeypatch.setattr("fracture.publishing.model_repository.render_card", render)
     render_to_card(folder)
     return folder
 

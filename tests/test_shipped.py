@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 
 from fracture import FractureClassifier
-from fracture.evaluation.card import render_card, write_card
+from fracture.card.card import render_card, write_card
+from fracture.data.datasets import load_examples
+from fracture.data.phantom import draw_phantom
+from fracture.data.splits import read_split
 from fracture.evaluation.evaluate import evaluate, predict_films
-from fracture.letterbox import Letterbox
-from fracture.radiograph import read_radiograph
-from fracture.training.datasets import load_examples
-from fracture.training.export import (
+from fracture.model.export import (
     TOLERANCE,
     load_keras_model,
     load_network,
     measure_parity,
 )
-from fracture.training.gradcam import gradcam_difference
-from fracture.training.phantom import draw_phantom
-from fracture.training.splits import read_split
+from fracture.model.gradcam import gradcam_difference
+from fracture.radiograph import read_radiograph
+from fracture.radiograph.letterbox import Letterbox
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = ROOT / "weights"

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from fracture.classes import CLASSES
-from fracture.classifier import Prediction
-from fracture.outcome import Outcome
+from fracture.prediction import Prediction
 from fracture.radiograph import Notice, RadiographError, read_radiograph
+from fracture.result import Outcome
 from fracture.study import combine
 from fracture.weights import WeightsConfig
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fracture.classifier import Prediction
+from fracture.data.datasets import Example
+from fracture.model.calibration import Calibration
+from fracture.prediction import Prediction
 from fracture.radiograph import Radiograph
-from fracture.training.calibration import Calibration
-from fracture.training.datasets import Example
 from fracture.weights import WeightsConfig
 
 CALIBRATION = Calibration(1.5, 0.4, 100)

@@ -57,9 +57,9 @@ def audit(
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        from fracture.training.audit import audit as look
-        from fracture.training.audit import summarise
-        from fracture.training.datasets import DatasetError
+        from fracture.data.audit import audit as look
+        from fracture.data.audit import summarise
+        from fracture.data.datasets import DatasetError
     except ModuleNotFoundError as error:
         fail(f'audit lacks {error.name}: pip install "fracture[train]"')
     try:

@@ -22,8 +22,8 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measures the classifier on labelled films, with 95 % intervals."""
+    from fracture.data.datasets import DatasetError
     from fracture.evaluation.report import evaluate_folder, print_report, write_report
-    from fracture.training.datasets import DatasetError
     from fracture.weights import WeightsError
 
     try:

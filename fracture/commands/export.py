@@ -41,8 +41,8 @@ def export(
     from fracture.weights import KERAS_FILE, WeightsConfig
 
     try:
-        from fracture.training.conversion import TARGETS, convert
-        from fracture.training.export import ParityError
+        from fracture.model.conversion import TARGETS, convert
+        from fracture.model.export import ParityError
     except ModuleNotFoundError as error:
         fail(f'export lacks {error.name}: pip install "fracture[train]"')
     form = TARGETS[target.value]

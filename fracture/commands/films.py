@@ -14,10 +14,11 @@ from typing import TextIO
 import numpy as np
 from PIL import Image
 
-from fracture.classifier import FractureClassifier, Prediction
-from fracture.outcome import judge
+from fracture.classifier import FractureClassifier
+from fracture.prediction import Prediction
 from fracture.radiograph import RadiographError, read_radiograph
-from fracture.raster import sniff
+from fracture.radiograph.sniff import sniff
+from fracture.result import judge
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".dcm"}
 Drawing = Callable[[Prediction], Image.Image]

@@ -124,7 +124,7 @@ def push(
     with told():
         if repository:
             try:
-                from fracture.training.publishing import publish
+                from fracture.publishing.model_repository import publish
             except ModuleNotFoundError as error:
                 fail(f'push lacks {error.name}: pip install "fracture[train]"')
             folder = Path(weights)
@@ -135,7 +135,7 @@ def push(
             weights = f"{version.repository}@{version.tag}"
             typer.echo(f"published {weights}, commit {version.commit}")
         if space:
-            from fracture.space import publish_space
+            from fracture.publishing.space import publish_space
 
             commit = publish_space(Path(), weights, space, private)
             typer.echo(f"published the Space {space} with {weights}, commit {commit}")

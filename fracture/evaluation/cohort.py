@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from fracture.classes import CLASSES
-from fracture.classifier import Prediction
-from fracture.training.datasets import Example
+from fracture.data.datasets import Example
+from fracture.prediction import Prediction
 
 
 @dataclasses.dataclass(frozen=True)

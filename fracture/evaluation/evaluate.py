@@ -13,14 +13,15 @@ import numpy as np
 from tqdm import tqdm
 
 from fracture.classes import BODY_PARTS, CLASSES, FRACTURE_CLASSES
-from fracture.classifier import FractureClassifier, Prediction
+from fracture.classifier import FractureClassifier
+from fracture.data.datasets import Example, source_labels
 from fracture.evaluation import metrics
 from fracture.evaluation.cohort import Cohort, cross_table
 from fracture.evaluation.failures import describe_failures
 from fracture.evaluation.fracture_figures import fracture_figures
 from fracture.evaluation.localisation import localisation_figures
 from fracture.evaluation.metrics import Bootstrap
-from fracture.training.datasets import Example, source_labels
+from fracture.prediction import Prediction
 
 
 def predict_films(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fracture.classes import BODY_PARTS
-from fracture.classifier import FINDINGS, Prediction
+from fracture.data.datasets import Example
 from fracture.evaluation.localisation import box_area, box_size
-from fracture.training.datasets import Example
+from fracture.prediction import FINDINGS, Prediction
 
 _MOST = 6  # of each kind
 _VIEWS = ("frontal", "lateral", "oblique")

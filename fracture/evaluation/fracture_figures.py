@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from fracture.classifier import FINDINGS
 from fracture.evaluation import metrics
 from fracture.evaluation.cohort import Cohort, cross_table
 from fracture.evaluation.localisation import BOX_SIZES, box_size
 from fracture.evaluation.metrics import Bootstrap
 from fracture.evaluation.thresholds import threshold_table
-from fracture.training.calibration import Calibration
+from fracture.model.calibration import Calibration
+from fracture.prediction import FINDINGS
 
 _ENOUGH = 5  # films of either class below which a subgroup gets no figures
 _TRUTH = ("normal", "fractured")

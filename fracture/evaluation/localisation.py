@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import norm
 
-from fracture.classifier import Prediction
+from fracture.data.datasets import Example
 from fracture.evaluation.metrics import Bootstrap, mean
 from fracture.explanation import locate
-from fracture.training.datasets import Example
+from fracture.prediction import Prediction
 
 # The largest box's area as a share of the film -> what it is called, below that share.
 BOX_SIZES = {"small": 0.005, "medium": 0.02, "large": float("inf")}

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fracture.classifier import FractureClassifier, Prediction
+from fracture.classifier import FractureClassifier
 from fracture.evaluation.evaluate import predict_films
 from fracture.evaluation.metrics import auroc, bootstrap, mean
-from fracture.training.readouts import QUANTILE, NoveltyDetector
+from fracture.model.auxiliary_outputs import QUANTILE, NoveltyDetector
+from fracture.prediction import Prediction
 
 
 def novelty_figures(

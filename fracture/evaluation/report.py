@@ -15,13 +15,14 @@ import rich.table
 from PIL import Image
 from tqdm import tqdm
 
-from fracture.classifier import FractureClassifier, Prediction
+from fracture.card.figures import plot_report
+from fracture.card.tables import report_tables
+from fracture.classifier import FractureClassifier
+from fracture.data.datasets import DatasetError, Example, load_examples
+from fracture.data.splits import near_duplicate_groups, read_split
 from fracture.evaluation.evaluate import evaluate
-from fracture.evaluation.figures import plot_report
-from fracture.evaluation.report_tables import report_tables
+from fracture.prediction import Prediction
 from fracture.radiograph import Radiograph, RadiographError, read_radiograph
-from fracture.training.datasets import DatasetError, Example, load_examples
-from fracture.training.splits import near_duplicate_groups, read_split
 
 _BATCH = 8
 _THUMBNAIL = 128  # pixels; enough to tell near-duplicates
@@ -36,7 +37,7 @@ def evaluate_folder(
     """Predicts labelled films and measures what comes out.
 
     Args:
-        data: folder or manifest, see `fracture.training.datasets`.
+        data: folder or manifest, see `fracture.data.datasets`.
         weights: a weights folder.
         split: evaluates these films of `split_file` alone.
         split_file: as written by `train.py`; default that of the weights.

@@ -8,10 +8,10 @@ import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from fracture.classes import BODY_PARTS
-from fracture.classifier import Prediction
+from fracture.data.datasets import Example
 from fracture.evaluation.metrics import Bootstrap, share
-from fracture.training.calibration import operating_points
-from fracture.training.datasets import Example
+from fracture.model.calibration import operating_points
+from fracture.prediction import Prediction
 
 _GRID = tuple(round(0.02 * step, 2) for step in range(1, 26))
 _ENOUGH = 40  # fractured validation films that support thresholds of a body part's own

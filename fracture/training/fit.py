@@ -12,16 +12,16 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fracture.training.films import FilmSequence
-from fracture.training.labels import (
+from fracture.model.auxiliary_outputs import fit_cascade
+from fracture.model.network import Grid, build_network, map_grid, set_trainable
+from fracture.model.recipe import Phase, Recipe
+from fracture.training.batches import FilmSequence
+from fracture.training.losses import (
     FractureAUROC,
     LabelSetAccuracy,
     label_set_loss,
     localisation_loss,
 )
-from fracture.training.networks import Grid, build_network, map_grid, set_trainable
-from fracture.training.readouts import fit_cascade
-from fracture.training.recipe import Phase, Recipe
 
 # The parts of a callback's memory that decide when it acts.
 _CALLBACK_STATE = ("wait", "best", "cooldown_counter", "best_epoch")

@@ -10,14 +10,14 @@ import keras
 import numpy as np
 
 from fracture.classes import MAPS
-from fracture.training.calibration import Calibration, Serving, operating_points
-from fracture.training.datasets import source_labels
-from fracture.training.films import FilmSequence
+from fracture.data.datasets import source_labels
+from fracture.data.film_table import FilmTable
+from fracture.model.auxiliary_outputs import QUANTILE
+from fracture.model.calibration import Calibration, Serving, operating_points
+from fracture.model.network import Grid, map_grid
+from fracture.model.recipe import Recipe
+from fracture.training.batches import FilmSequence
 from fracture.training.fit import AfterEpoch, train
-from fracture.training.networks import Grid, map_grid
-from fracture.training.readouts import QUANTILE
-from fracture.training.recipe import Recipe
-from fracture.training.table import FilmTable
 
 
 @dataclasses.dataclass(frozen=True)

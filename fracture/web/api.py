@@ -8,9 +8,9 @@ from typing import Any, Literal, get_args
 import gradio as gr
 from gradio import FileData
 
-from fracture.outcome import Outcome
-from fracture.pictures import fitted, heatmap_png, strength
 from fracture.radiograph import RadiographError
+from fracture.rendering.pictures import fitted, heatmap_png, strength
+from fracture.result import Outcome
 from fracture.web.service import UNITS, Service, uploaded
 
 Heatmap = Literal["none", "png", "array"]

@@ -8,14 +8,14 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from fracture import fragments
 from fracture.batch import to_csv
 from fracture.classes import CLASSES
-from fracture.classifier import FINDINGS
 from fracture.explanation import colour_map
-from fracture.outcome import Outcome
-from fracture.pictures import data_uri, fitted, thumbnail
-from fracture.report import write_report
+from fracture.prediction import FINDINGS
+from fracture.rendering import fragments
+from fracture.rendering.film_report import write_report
+from fracture.rendering.pictures import data_uri, fitted, thumbnail
+from fracture.result import Outcome
 from fracture.study import Study
 
 ASSETS = Path(__file__).parent / "assets"

@@ -10,12 +10,19 @@ from typing import Any
 
 from gradio.utils import get_upload_folder, is_in_or_equal
 
-from fracture import FractureClassifier, Radiograph, RadiographError, __version__
 from fracture.batch import Film, classify, collect
+from fracture.classifier import FractureClassifier
 from fracture.hub import SERVING_FILES, resolve
-from fracture.outcome import Outcome, judge
-from fracture.radiograph import MIN_SIDE, Source, read_radiograph
+from fracture.radiograph import (
+    MIN_SIDE,
+    Radiograph,
+    RadiographError,
+    Source,
+    read_radiograph,
+)
+from fracture.result import Outcome, judge
 from fracture.study import RULE, Study, combine
+from fracture.version import __version__
 from fracture.web.settings import Settings
 from fracture.weights import MODEL_FILE
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import gradio as gr
 
-from fracture import fragments
 from fracture.batch import row
-from fracture.pictures import data_uri, heatmap_png
 from fracture.radiograph import RadiographError
+from fracture.rendering import fragments
+from fracture.rendering.pictures import data_uri, heatmap_png
 from fracture.web import html
 from fracture.web.service import FORMATS, Service, uploaded
 

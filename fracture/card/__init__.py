@@ -1,0 +1,1 @@
+"""metrics.json as people read it: tables, figures and the model card. No keras."""

@@ -1,0 +1,116 @@
+"""The films of a run: what was read, who belongs together, who is trained on."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from fracture.data.datasets import DatasetError, Example, load_examples
+from fracture.data.splits import (
+    near_duplicate_groups,
+    read_split,
+    split_examples,
+    write_split,
+)
+from fracture.radiograph import RadiographError, read_radiograph
+from fracture.radiograph.letterbox import make_squares
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FilmTable:
+    """Aligned lists, one entry per readable film.
+
+    Attributes:
+        examples: with their final `group`.
+        films: uint8 `(height, width)`.
+        splits: one of `fracture.data.splits.SPLITS`.
+    """
+
+    examples: list[Example]
+    films: list[np.ndarray]
+    splits: list[str]
+    _made: dict = dataclasses.field(default_factory=dict, repr=False)
+
+    def __reduce__(self):
+        """Another process makes its own squares."""
+        return FilmTable, (self.examples, self.films, self.splits)
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Group names `(n,)`."""
+        return np.array([example.group for example in self.examples])
+
+    def of(self, split: str) -> FilmTable:
+        """The films of one split."""
+        if split not in self._made:
+            rows = zip(self.examples, self.films, self.splits, strict=True)
+            chosen = [row for row in rows if row[2] == split]
+            if not chosen:
+                raise DatasetError(f"no film is left for the {split} split")
+            self._made[split] = FilmTable(*map(list, zip(*chosen, strict=True)))
+        return self._made[split]
+
+    def squares(self, size: int) -> np.ndarray:
+        """The films letterboxed, `(n, size, size, 1)`; made once, not to be changed."""
+        if size not in self._made:
+            self._made[size] = make_squares(self.films, size)
+        return self._made[size]
+
+    def counts(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Source -> split -> label -> films."""
+        counts: dict[str, dict[str, dict[str, int]]] = {}
+        for example, split in zip(self.examples, self.splits, strict=True):
+            splits = counts.setdefault(example.source, {})
+            splits.setdefault(split, collections.Counter())[example.label] += 1
+        return counts
+
+
+def load_table(
+    data: str | Path, split_file: str | Path, seed: int, train_only: Collection[str]
+) -> FilmTable:
+    """Reads, groups and splits the films of a data folder.
+
+    Args:
+        data: see `fracture.data.datasets`.
+        split_file: written when missing; else its split is kept.
+        seed: of a new split.
+        train_only: see `split_examples`.
+
+    Raises:
+        DatasetError: the data cannot be used, or are not those of the split file.
+    """
+    examples, films = _read(load_examples(data))
+    if not all(example.group for example in examples):
+        groups = near_duplicate_groups(examples, films)
+        pairs = zip(examples, groups, strict=True)
+        examples = [dataclasses.replace(e, group=group) for e, group in pairs]
+    if Path(split_file).is_file():
+        names = read_split(split_file)
+        if unknown := {example.name for example in examples} - names.keys():
+            message = f"{split_file} is of other data: it lacks {min(unknown)}"
+            raise DatasetError(message)
+        splits = [names[example.name] for example in examples]
+    else:
+        groups = [example.group for example in examples]
+        splits = split_examples(examples, groups, seed, train_only)
+        write_split(split_file, examples, splits)
+    return FilmTable(examples, films, splits)
+
+
+def _read(examples: list[Example]) -> tuple[list[Example], list[np.ndarray]]:
+    """Reads every film; one that cannot be read is left out and named."""
+    readable, films = [], []
+    for example in tqdm(examples, desc="reading films", unit="film"):
+        try:
+            films.append(read_radiograph(example.path).pixels)
+            readable.append(example)
+        except RadiographError as error:
+            tqdm.write(f"left out {example.name}: {error} [{error.code}]")
+    if not films:
+        raise DatasetError("none of the films can be read")
+    return readable, films

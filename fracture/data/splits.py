@@ -1,0 +1,122 @@
+"""Groups that must stay together, and the split that keeps them so."""
+
+from __future__ import annotations
+
+import collections
+import csv
+import hashlib
+import warnings
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from fracture.data.datasets import DatasetError, Example
+from fracture.data.duplicates import find_duplicates, thumbnail
+
+SPLITS = ("train", "validation", "test")
+_FOLDS = 20  # 14 + 3 + 3 of them are the published 70 / 15 / 15
+
+
+def near_duplicate_groups(
+    examples: Sequence[Example], films: Sequence[np.ndarray]
+) -> list[str]:
+    """Joins copies of films with the groups that are already known.
+
+    Args:
+        examples: their `group`, where not empty, is kept together.
+        films: uint8 `(height, width)` each, at any size.
+
+    Returns:
+        One group name per film. Copies: see `fracture.data.duplicates`.
+    """
+    matches = find_duplicates([thumbnail(film) for film in films])
+    return join_groups(examples, ((match.first, match.second) for match in matches))
+
+
+def join_groups(
+    examples: Sequence[Example], pairs: Iterable[tuple[int, int]]
+) -> list[str]:
+    """One group name per film: the known groups, joined by pairs of indices."""
+    parent = list(range(len(examples)))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    first: dict[str, int] = {}
+    for index, example in enumerate(examples):
+        if example.group:
+            parent[index] = root(first.setdefault(example.group, index))
+    for pair in pairs:
+        one, other = sorted(map(root, pair))
+        parent[other] = one
+    heads = [examples[root(index)] for index in range(len(examples))]
+    return [head.group or f"{head.source}/{head.name}" for head in heads]
+
+
+def split_examples(
+    examples: Sequence[Example],
+    groups: Sequence[str],
+    seed: int,
+    train_only: Collection[str] = (),
+) -> list[str]:
+    """Assigns 70 / 15 / 15 per cent of the films, whole groups at a time.
+
+    Stratified by source and label. The same seed gives the same split.
+
+    Args:
+        groups: one group name per film.
+        train_only: sources whose labels are not good enough to evaluate on; their
+            groups go to training whole.
+
+    Returns:
+        One of `SPLITS` per film.
+
+    Raises:
+        DatasetError: fewer than 20 groups to divide, or films of each label.
+    """
+    # A group that holds a training-only film must not be evaluated on either.
+    fixed = {g for e, g in zip(examples, groups, strict=True) if e.source in train_only}
+    free = [i for i, group in enumerate(groups) if group not in fixed]
+    strata = [f"{examples[i].source}|{examples[i].label}" for i in free]
+    most = max(collections.Counter(strata).values(), default=0)
+    if min(most, len({groups[i] for i in free})) < _FOLDS:
+        raise DatasetError(
+            f"a split needs at least {_FOLDS} groups of films, and as many films of "
+            "one label"
+        )
+    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=seed)
+    splits = ["train"] * len(examples)
+    with warnings.catch_warnings():
+        # A class may have fewer films than there are folds; the rest still holds.
+        warnings.filterwarnings("ignore", message="The least populated class")
+        parts = folds.split(free, strata, [groups[i] for i in free])
+        for fold, (_, members) in enumerate(parts):
+            for member in members if fold < 6 else ():
+                splits[free[member]] = SPLITS[1] if fold < 3 else SPLITS[2]
+    return splits
+
+
+def write_split(
+    path: str | Path, examples: Sequence[Example], splits: Sequence[str]
+) -> None:
+    """Writes `split, name, sha256` per film: enough to check a claim, no pixels."""
+    rows = [
+        (split, example.name, hashlib.sha256(example.path.read_bytes()).hexdigest())
+        for example, split in zip(examples, splits, strict=True)
+    ]
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("split", "name", "sha256"))
+        writer.writerows(sorted(rows))
+
+
+def read_split(path: str | Path) -> dict[str, str]:
+    """Film name -> split, as written by `write_split`."""
+    with Path(path).open(newline="", encoding="utf-8") as file:
+        return {row["name"]: row["split"] for row in csv.DictReader(file)}

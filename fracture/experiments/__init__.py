@@ -1,0 +1,1 @@
+"""Several trainings side by side: recipes compared, hyperparameters searched."""

@@ -1,0 +1,172 @@
+"""What a search found: `search.json` -> `search.md` and `search.png`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+
+from fracture.card.figures import BLUE, GREEN, GREY, ORANGE, save_figure
+from fracture.card.tables import Table, number
+
+# How a trial that came to its end began, or else how it ended -> its mark.
+_KINDS = {
+    "pretrained": {"marker": "o", "color": BLUE},
+    "from scratch": {"marker": "o", "color": BLUE, "markerfacecolor": "white"},
+    "pruned": {"marker": "x", "color": ORANGE},
+    "diverged": {"marker": "v", "color": GREY},
+}
+
+
+def render_search(summary: Mapping) -> str:
+    """`search.md` of `search.json`; see `fracture.experiments.search.search`."""
+    films, names = summary["films"], tuple(summary["grid"])
+    rows = sorted(summary["rows"], key=lambda row: -(row["value"] or 0))
+    cells = [
+        (
+            str(row["trial"]),
+            number(row["value"]),
+            row["state"],
+            f"{row['epochs']} of {row['planned_epochs']}",
+            _start(row),
+            *(f"{row['point'][name]:g}" for name in names),
+        )
+        for row in rows
+    ]
+    header = ("trial", "AUROC", "state", "epochs", "starts from", *names)
+    return (
+        "# Hyperparameters searched\n\n"
+        f"{_conclusion(summary)}\n\n"
+        "AUROC: fracture against normal on the validation films, of the epoch whose "
+        "weights a trial ends with, or of its last one where it was pruned; "
+        f"{films['films']} films, of which {films['fractured']} fractured. The best of "
+        "many trials flatters itself: what its point is worth, a training at it says "
+        "on test films, which no trial has seen.\n\n"
+        "![AUROC of each trial and at each value of the grid](search.png)\n\n"
+        f"{Table('Trials', header, cells).markdown()}"
+    )
+
+
+def _best(summary: Mapping) -> Mapping | None:
+    """The row of the best trial that was trained to its end."""
+    rows = [row for row in summary["rows"] if row["state"] == "complete"]
+    return max(rows, key=lambda row: row["value"], default=None)
+
+
+def _published(summary: Mapping) -> Mapping | None:
+    """The row of the published choice."""
+    rows = (row for row in summary["rows"] if row["point"] == summary["published"])
+    return next(rows, None)
+
+
+def _conclusion(summary: Mapping) -> str:
+    """The best point beside the published choice, with the budget, in one sentence."""
+    best, published = _best(summary), _published(summary)
+    trials = len(summary["rows"])
+    budget = (
+        f"{trials} trial{'s' * (trials > 1)} of `{summary['recipe']}`, of "
+        f"{summary['minutes']:g} minutes of training each on {summary['machine']}"
+    )
+    if best is None:
+        return f"None of {budget}, came to its end."
+    found = f"The best of {budget}, is {_described(best)}"
+    if best is published:
+        return f"{found}: the published choice."
+    if published is None:
+        return f"{found}; the published choice was not tried."
+    return f"{found}; the published choice is {_described(published)}."
+
+
+def _described(row: Mapping) -> str:
+    point = ", ".join(f"{name} {value:g}" for name, value in row["point"].items())
+    if row["value"] is None:
+        return f"{point} ({_start(row)}), which diverged"
+    stopped = "" if row["state"] == "complete" else f", {row['state']}"
+    return f"{point} ({_start(row)}{stopped}) with AUROC {row['value']:.3f}"
+
+
+def _start(row: Mapping) -> str:
+    return "pretrained" if row["pretrained"] else "from scratch"
+
+
+def plot_search(summary: Mapping, path: str | Path) -> None:
+    """AUROC trial by trial, and at each value of the grid.
+
+    Args:
+        summary: see `render_search`.
+    """
+    grid, rows = summary["grid"], summary["rows"]
+    figure, axes = pyplot.subplot_mosaic(
+        [["trials"] * len(grid), list(grid)],
+        sharey=True,
+        figsize=(12, 7),
+        height_ratios=(1.2, 1),
+    )
+    complete = np.array(
+        [row["value"] if row["state"] == "complete" else np.nan for row in rows]
+    )
+    numbers = np.array([row["trial"] for row in rows])
+    top, best = axes["trials"], np.fmax.accumulate(complete)
+    top.step(numbers, best, where="post", color=BLUE, label="best so far")
+    _trials(top, numbers, summary)
+    top.set_xlabel("trial")
+    top.xaxis.get_major_locator().set_params(integer=True)
+    top.legend(
+        frameon=False,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1),
+        ncols=len(_KINDS) + 3,
+    )
+    beside = np.linspace(-0.25, 0.25, len(rows))  # in a column, earlier trials are left
+    for name, values in grid.items():
+        axis, values = axes[name], sorted(values)
+        column = np.array([values.index(row["point"][name]) for row in rows])
+        for place in range(len(values)):
+            there = complete[(column == place) & np.isfinite(complete)]
+            if len(there):
+                ends = place - 0.4, place + 0.4
+                axis.hlines(np.median(there), *ends, color="black", linewidth=1)
+        _trials(axis, column + beside, summary)
+        axis.set_xticks(
+            range(len(values)), [f"{value:g}" for value in values], fontsize=8
+        )
+        axis.set_xlim(-0.5, len(values) - 0.5)
+        axis.set_xticks(np.arange(len(values) - 1) + 0.5, minor=True)
+        axis.grid(which="minor", axis="x", color="0.9")
+        axis.tick_params(which="minor", length=0)
+        axis.set_xlabel(name)
+        axis.tick_params(labelleft=axis is axes[next(iter(grid))])
+    top.set_ylabel("validation AUROC")
+    axes[next(iter(grid))].set_ylabel("validation AUROC (line: median)")
+    save_figure(figure, path)
+
+
+def _trials(axis: Axes, places: np.ndarray, summary: Mapping) -> None:
+    """One mark for each trial; one without a value lies at the bottom."""
+    rows = summary["rows"]
+    values = np.array([row["value"] for row in rows], float)
+    values = np.nan_to_num(values, nan=np.nanmin(values, initial=0.5))
+    kinds = np.array(
+        [_start(row) if row["state"] == "complete" else row["state"] for row in rows]
+    )
+    axis.axhline(0.5, color=GREY, linestyle=":", linewidth=1)
+    for kind, style in _KINDS.items():
+        if (chosen := kinds == kind).any():
+            axis.plot(places[chosen], values[chosen], label=kind, ls="", **style)
+    rings = (
+        ("best", "D", "black", _best(summary)),
+        ("published choice", "s", GREEN, _published(summary)),
+    )
+    for label, marker, colour, row in rings:
+        if row:
+            at = rows.index(row)
+            axis.plot(
+                *(places[at], values[at], marker),
+                color=colour,
+                markerfacecolor="none",
+                markersize=13,
+                label=label,
+            )

@@ -1,0 +1,1 @@
+"""What is trained: recipes, networks, Grad-CAM, calibration and the exported file."""

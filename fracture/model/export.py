@@ -1,0 +1,197 @@
+"""Network -> weights folder: ONNX, Keras weights, config.json, checksums; and back."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fracture.classes import BODY_PARTS, CLASSES, MAPS
+from fracture.classifier import FractureClassifier
+from fracture.model.auxiliary_outputs import QUANTILE
+from fracture.model.calibration import Calibration, Serving
+from fracture.model.network import build_network, map_grid
+from fracture.model.recipe import Recipe
+from fracture.version import __version__
+from fracture.weights import CONFIG_FILE, FORMAT, KERAS_FILE, MODEL_FILE, sha256
+
+TOLERANCE = 1e-4
+_PASSED_ON = ("heatmaps", "body_parts", "novelty")
+_PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "onnxruntime", "numpy", "pillow")
+
+
+class ParityError(RuntimeError):
+    """The exported model does not compute what the Keras model does."""
+
+
+def serving_model(network: keras.Model, calibration: Calibration) -> keras.Model:
+    """The network as served: uint8 film to what `FractureClassifier` reads.
+
+    The outputs are calibrated `probabilities`, `heatmaps`, `body_parts`, `novelty`.
+
+    Args:
+        network: from `build_network`.
+    """
+    offsets = np.array([calibration.normal_offset, 0, 0], np.float32)
+    logits = network.output["logits"] / calibration.temperature + offsets
+    return keras.Model(
+        network.input,
+        {
+            "probabilities": keras.ops.softmax(logits),
+            **{key: network.output[key] for key in _PASSED_ON},
+        },
+        name=network.name,
+    )
+
+
+def export_weights(
+    folder: str | Path,
+    recipe: Recipe,
+    network: keras.Model,
+    serving: Serving,
+    body_parts: Sequence[str],
+    provenance: dict,
+    probe: np.ndarray,
+) -> float:
+    """Writes what serving and retraining need, then proves that it computes the same.
+
+    Args:
+        body_parts: parts that the network's `body_parts` were fitted for.
+        provenance: where the training films come from.
+        probe: uint8 `(n, size, size, 1)`, films to compare both models on.
+
+    Returns:
+        The largest difference of any output value, <= `TOLERANCE`.
+
+    Raises:
+        ParityError: it is larger; the folder then has no config.json.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG_FILE).unlink(missing_ok=True)
+    model = serving_model(network, serving.calibration)
+    network.save_weights(folder / KERAS_FILE)
+    model(probe[:1], training=False)  # the ONNX exporter wants a model that was called
+    model.export(folder / MODEL_FILE, format="onnx", verbose=False)
+    size, cells = recipe.image_size, network.output["heatmaps"].shape[1]
+    grid = map_grid(recipe, cells)
+    config = {
+        "format": FORMAT,
+        "name": f"fracture-{recipe.name}",
+        "version": __version__,
+        "classes": list(CLASSES),
+        "maps": list(MAPS),
+        "input": {
+            "name": "film",
+            "shape": [size, size, 1],
+            "dtype": "uint8",
+            "value_range": [0, 255],
+            "preprocessing": "fracture.radiograph.Letterbox: aspect kept, black pad",
+        },
+        "outputs": {
+            "probabilities": {
+                "shape": [len(CLASSES)],
+                "dtype": "float32",
+                "value_range": [0, 1],
+                "meaning": "calibrated class probabilities",
+            },
+            "heatmaps": {
+                "shape": [cells, cells, len(MAPS)],
+                "dtype": "float32",
+                "meaning": "Grad-CAM of each class logit and of the fracture log-odds, "
+                "log-odds per cell",
+            },
+            "body_parts": {
+                "shape": [len(BODY_PARTS)],
+                "dtype": "float32",
+                "value_range": [0, 1],
+                "meaning": f"probability that the film shows {', '.join(BODY_PARTS)}",
+            },
+            "novelty": {
+                "shape": [],
+                "dtype": "float32",
+                "meaning": "log-odds that this is no film like those it was trained on",
+            },
+        },
+        "body_parts": list(body_parts),
+        "out_of_distribution": {
+            "threshold": serving.novelty_threshold,
+            "quantile": QUANTILE,
+        },
+        "calibration": serving.calibration.to_dict(),
+        "operating_points": serving.operating_points,
+        "heatmap_grid": {"first": grid.first, "step": grid.step},
+        "heatmap_reference": serving.heatmap_reference,
+        "recipe": recipe.to_dict(),
+        "data": provenance,
+        "packages": _package_versions(),
+        "files": {name: sha256(folder / name) for name in (MODEL_FILE, KERAS_FILE)},
+    }
+    text = json.dumps(config, indent=2) + "\n"
+    temporary = folder / f"{CONFIG_FILE}.part"
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, folder / CONFIG_FILE)
+    parity = measure_parity(folder, model, probe)
+    if not parity <= TOLERANCE:
+        (folder / CONFIG_FILE).unlink()
+        raise ParityError(f"exported and Keras model differ by {parity:.2g}")
+    return parity
+
+
+def measure_parity(folder: str | Path, model: keras.Model, probe: np.ndarray) -> float:
+    """Largest `difference` between the exported model and a Keras one."""
+    classifier = FractureClassifier.from_pretrained(folder)
+    return max(
+        difference(model(film, training=False), classifier.run_squares(film))
+        for film in probe[:, None]
+    )
+
+
+def difference(reference: Mapping, found: Mapping[str, np.ndarray]) -> float:
+    """Largest difference of any output by name, relative for values beyond 1.
+
+    Args:
+        reference: of a Keras model.
+    """
+    gaps = []
+    for name, values in found.items():
+        expected = keras.ops.convert_to_numpy(reference[name])
+        gap = np.abs(values - expected) / np.maximum(1, np.abs(expected))
+        gaps.append(gap.max())
+    return float(np.max(gaps))
+
+
+def load_network(folder: str | Path) -> tuple[Recipe, keras.Model]:
+    """Rebuilds the network of a weights folder from its recipe and tensors.
+
+    The architecture comes from code, the file is read as plain arrays: nothing in the
+    folder is executed.
+    """
+    folder = Path(folder)
+    values = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    recipe = Recipe.from_dict(values["recipe"])
+    network = build_network(recipe)
+    network.load_weights(folder / KERAS_FILE)
+    return recipe, network
+
+
+def load_keras_model(folder: str | Path) -> keras.Model:
+    """The Keras twin of a weights folder's exported model: same input, same outputs."""
+    values = json.loads((Path(folder) / CONFIG_FILE).read_text(encoding="utf-8"))
+    _, network = load_network(folder)
+    return serving_model(network, Calibration.from_dict(values["calibration"]))
+
+
+def _package_versions() -> dict[str, str]:
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,151 @@
+"""The heads that recipes name, each with the derivative that explains it."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+
+from fracture.classes import BODY_PARTS, CLASSES
+from fracture.model.gradcam import GradCAMHead
+
+
+@keras.saving.register_keras_serializable(package="fracture")
+class ExplainedHead(GradCAMHead):
+    """GAP, dropout, dense ReLU, dropout, dense logits: the published head.
+
+    Args:
+        hidden_units: width of the ReLU layer.
+        dropout: rates before and after the ReLU layer.
+        l2: kernel penalty of the ReLU layer.
+        sigmoid: one output for fracture, shared equally by its classes, instead of one
+            for each class: the softmax of the logits is that sigmoid.
+    """
+
+    def __init__(
+        self,
+        hidden_units: int = 128,
+        dropout: tuple[float, float] = (0.7, 0.5),
+        l2: float = 0.0,
+        sigmoid: bool = False,
+        name: str = "head",
+        **kwargs,
+    ):
+        super().__init__(name=name, **kwargs)
+        self.settings = dict(
+            hidden_units=hidden_units, dropout=dropout, l2=l2, sigmoid=sigmoid
+        )
+        self.drop_features = keras.layers.Dropout(dropout[0], name="drop_features")
+        self.hidden = keras.layers.Dense(
+            hidden_units,
+            activation="relu",
+            kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+            name="hidden",
+        )
+        self.drop_hidden = keras.layers.Dropout(dropout[1], name="drop_hidden")
+        self.sigmoid = sigmoid
+        outputs = 1 if sigmoid else len(CLASSES)
+        self.classifier = keras.layers.Dense(outputs, name="classifier")
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.hidden.build((None, input_shape[-1]))
+        self.classifier.build((None, self.hidden.units))
+
+    @property
+    def dropouts(self) -> list[keras.layers.Dropout]:
+        return [self.drop_features, self.drop_hidden]
+
+    def logits(self, pooled, training=False):
+        hidden = self.hidden(self.drop_features(pooled, training=training))
+        logits = self.classifier(self.drop_hidden(hidden, training=training))
+        if self.sigmoid:
+            half = logits - math.log(2)
+            logits = keras.ops.concatenate(
+                [keras.ops.zeros_like(logits), half, half], axis=-1
+            )
+        return logits
+
+    def derivative(self, pooled):
+        active = keras.ops.cast(self.hidden(pooled) > 0, pooled.dtype)
+        kernel = self.classifier.kernel
+        if self.sigmoid:
+            kernel = keras.ops.concatenate(
+                [keras.ops.zeros_like(kernel), kernel, kernel], axis=-1
+            )
+        return keras.ops.matmul(self.hidden.kernel, active[:, :, None] * kernel[None])
+
+    def get_config(self):
+        return {**super().get_config(), **self.settings}
+
+
+@keras.saving.register_keras_serializable(package="fracture")
+class CascadeHead(GradCAMHead):
+    """Principal components of the pooled features, then the body part's classifier.
+
+    Which part it is comes in as the second input, `(n, parts)` probabilities; the
+    likeliest decides. The components are fitted, not trained.
+
+    Args:
+        components: how many are kept.
+        dropout: rate on the components.
+        l2: penalty of the classifiers' kernels.
+    """
+
+    def __init__(
+        self,
+        components: int = 64,
+        dropout: float = 0.0,
+        l2: float = 0.0,
+        name: str = "head",
+        **kwargs,
+    ):
+        super().__init__(name=name, **kwargs)
+        self.settings = dict(components=components, dropout=dropout, l2=l2)
+        self.drop = keras.layers.Dropout(dropout, name="drop")
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        channels, components = input_shape[0][-1], self.settings["components"]
+        fixed = {"initializer": "glorot_uniform", "trainable": False}
+        self.centre = self.add_weight(
+            name="centre", shape=(channels,), initializer="zeros", trainable=False
+        )
+        self.directions = self.add_weight(
+            name="directions", shape=(channels, components), **fixed
+        )
+        l2 = self.settings["l2"]
+        self.kernels = self.add_weight(
+            name="kernels",
+            shape=(len(BODY_PARTS), components, len(CLASSES)),
+            initializer="glorot_uniform",
+            regularizer=keras.regularizers.L2(l2) if l2 else None,
+        )
+        self.biases = self.add_weight(
+            name="biases", shape=(len(BODY_PARTS), len(CLASSES)), initializer="zeros"
+        )
+
+    @property
+    def dropouts(self) -> list[keras.layers.Dropout]:
+        return [self.drop]
+
+    def logits(self, pooled, parts, training=False):
+        components = keras.ops.matmul(pooled - self.centre, self.directions)
+        components = self.drop(components, training=training)
+        kernel, bias = self._of_part(parts)
+        return keras.ops.squeeze(components[:, None] @ kernel, 1) + bias
+
+    def derivative(self, pooled, parts):
+        return keras.ops.matmul(self.directions, self._of_part(parts)[0])
+
+    def _of_part(self, parts):
+        """Kernel `(n, components, 3)` and bias `(n, 3)` of each film's part."""
+        # By comparison, for argmax has no counterpart in ONNX; a tie is shared.
+        likeliest = keras.ops.max(parts, axis=-1, keepdims=True)
+        chosen = keras.ops.cast(parts >= likeliest, parts.dtype)
+        chosen /= keras.ops.sum(chosen, axis=-1, keepdims=True)
+        kernel = keras.ops.einsum("np,pkc->nkc", chosen, self.kernels)
+        return kernel, keras.ops.matmul(chosen, self.biases)
+
+    def get_config(self):
+        return {**super().get_config(), **self.settings}

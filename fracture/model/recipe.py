@@ -1,0 +1,139 @@
+"""What a recipe is: every value that defines how a network is built and trained."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """Random changes of a training film, drawn uniformly from the stated ranges.
+
+    Attributes:
+        rotation: degrees, +-.
+        zoom: relative, +-.
+        shift: share of the side, +-, both directions.
+        brightness: relative, +-.
+        contrast: relative to mid-grey, +-.
+        gamma: exponent of the grey curve, from 1 / (1 + gamma) to 1 + gamma.
+        noise: largest standard deviation of added Gaussian noise, grey levels.
+        horizontal_flip, vertical_flip: with probability one half.
+    """
+
+    rotation: float = 20.0
+    zoom: float = 0.2
+    shift: float = 0.2
+    brightness: float = 0.2
+    contrast: float = 0.0
+    gamma: float = 0.0
+    noise: float = 0.0
+    horizontal_flip: bool = True
+    vertical_flip: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """One phase of training.
+
+    Attributes:
+        epochs: at most this many.
+        learning_rate: at its start (with a cosine schedule: its peak).
+        unfreeze: None trains the head alone; an int unfreezes that many last backbone
+            layers; a string unfreezes from the first layer whose name starts with it;
+            "all" unfreezes everything.
+        image_size: side of the square in pixels; None takes the recipe's.
+        output_stride: of the network in this phase; None is the backbone's own.
+        ema: momentum of the weight average that is validated and handed on; None is
+            off. It needs many more steps than 1 / (1 - ema).
+    """
+
+    epochs: int
+    learning_rate: float
+    unfreeze: int | str | None = None
+    image_size: int | None = None
+    output_stride: int | None = None
+    ema: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A network and its training.
+
+    Attributes:
+        backbone: one of `fracture.model.backbones.BACKBONES`.
+        alpha: width multiplier of a MobileNet.
+        image_size: side of the served square in pixels.
+        output_stride: pixels between the cells of the served map; None is the
+            backbone's own, 16 is for MobileNetV2, see `build_network`.
+        filters: fixed steps before the backbone, in order, of
+            `fracture.model.filters.FILTERS`.
+        value_range: what grey 0 and 255 become inside the network.
+        head: "dense" (a ReLU layer and a softmax), "sigmoid" (a ReLU layer and one
+            sigmoid, which does not grade) or "cascade" (body part first, then that
+            part's classifier on principal components).
+        hidden_units: width of the ReLU layer, or number of principal components.
+        pretrained: starts from weights that are given; False starts from scratch.
+        train_batch_norm: False keeps batch-norm statistics as they came.
+        weight_decay: decoupled (AdamW); 0 is plain Adam.
+        schedule: "constant", or "cosine" to zero within each phase.
+        early_stopping: epochs without a better validation loss; None is off.
+        plateau: (factor, patience) of ReduceLROnPlateau; None is off.
+        keep: "best" (validation accuracy) or "last" epoch of each phase; a phase with
+            a weight average keeps its last.
+        epoch_films: most films an epoch shows, newly drawn each time; None is all.
+        fracture_repeats: how often an epoch shows each fractured film; normal films
+            and training-only sources are shown once.
+        localisation_weight: of the loss that teaches the map where the boxes are.
+    """
+
+    name: str
+    description: str
+    image_size: int
+    value_range: tuple[float, float]
+    hidden_units: int
+    dropout: tuple[float, float]
+    l2: float
+    batch_size: int
+    phases: tuple[Phase, ...]
+    backbone: str = "mobilenetv2"
+    alpha: float = 1.0
+    filters: tuple[str, ...] = ()
+    head: str = "dense"
+    pretrained: bool = True
+    train_batch_norm: bool = False
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    early_stopping: int | None = None
+    plateau: tuple[float, int] | None = None
+    keep: str = "last"
+    epoch_films: int | None = None
+    fracture_repeats: int = 1
+    localisation_weight: float = 0.0
+    output_stride: int | None = None
+    augmentation: Augmentation = Augmentation()
+
+    def to_dict(self) -> dict:
+        """As plain JSON types."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Recipe:
+        """Inverse of `to_dict`, also after a pass through JSON."""
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        values["phases"] = tuple(Phase(**phase) for phase in values["phases"])
+        values["augmentation"] = Augmentation(**values["augmentation"])
+        return cls(**values)
+
+    def from_scratch(self) -> Recipe:
+        """The same without pretrained weights: a first phase that trains everything.
+
+        Frozen random features teach a head nothing. Batch norms learn too.
+        """
+        first, *others = self.phases
+        first = dataclasses.replace(first, unfreeze="all")
+        return dataclasses.replace(
+            self,
+            pretrained=False,
+            train_batch_norm=True,
+            phases=(first, *others),
+        )

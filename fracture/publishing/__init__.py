@@ -1,0 +1,1 @@
+"""Weights, their card and the demo, on the Hugging Face Hub."""

@@ -1,0 +1,27 @@
+"""The one way in: bytes, path, array or picture -> `Radiograph` -> square."""
+
+from fracture.radiograph.letterbox import Letterbox
+from fracture.radiograph.radiograph import (
+    LOW_SIDE,
+    MIN_SIDE,
+    Notice,
+    Radiograph,
+    RadiographError,
+    check_size,
+    to_uint8,
+)
+from fracture.radiograph.reader import File, Source, read_radiograph
+
+__all__ = [
+    "LOW_SIDE",
+    "MIN_SIDE",
+    "File",
+    "Letterbox",
+    "Notice",
+    "Radiograph",
+    "RadiographError",
+    "Source",
+    "check_size",
+    "read_radiograph",
+    "to_uint8",
+]

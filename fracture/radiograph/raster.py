@@ -1,0 +1,204 @@
+"""Files told apart by their bytes, and PNG, JPEG, TIFF, WebP and BMP decoded by Pillow.
+
+The rest is what Pillow would lose or get wrong: more than 8 bits, white-is-zero,
+uninverted inks, PNG checksums, and a size that is seen only after a warning.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+import zlib
+
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    Image,
+    ImageChops,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from fracture.radiograph.radiograph import Decoded, Notice, RadiographError, check_size
+
+_BITS = {"1": 1, "I": 32, "F": 32, "I;16": 16, "I;16B": 16}
+_MAX_FRAMES = 100  # counted; a hostile TIFF may chain millions
+# Tags of TIFF 6.0.
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
+_SAMPLES, _STRIP_OFFSETS, _STRIP_BYTES = 277, 273, 279
+
+
+class _Tiff(TiffImagePlugin.TiffImageFile):
+    """Takes out of Pillow's hands two things it gets wrong.
+
+    It inverts white-is-zero at 8 bits but not at 16, and refuses both it and unsigned
+    32 bits in big-endian files. Here values come as stored and are mended afterwards.
+    """
+
+    def _setup(self) -> None:
+        tags = self.tag_v2
+        one_sample = tags.get(_SAMPLES, 1) == 1
+        self.white_is_zero = one_sample and tags.get(_PHOTOMETRIC, 0) == 0
+        self.unsigned = tags.get(_SAMPLE_FORMAT, (1,))[0] == 1
+        if self.white_is_zero:
+            tags[_PHOTOMETRIC] = 1
+        if self.unsigned and tags.get(_BITS_PER_SAMPLE) == (32,):
+            tags[_SAMPLE_FORMAT] = 2
+        super()._setup()
+
+
+# By class: Image.open warns about large pictures before their size can be checked.
+_OPENERS = {
+    "PNG": PngImagePlugin.PngImageFile,
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "TIFF": _Tiff,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+}
+
+
+def read_file(data: bytes, kind: str, max_pixels: int) -> Decoded:
+    """Decodes the first frame of a file of a kind that `sniff` told.
+
+    Raises:
+        RadiographError: `too_small`, `too_many_pixels`, `no_pixels`.
+        Exception: whatever Pillow raises; see `explain`.
+    """
+    if kind == "TIFF" and not any(data[8:16] if b"+" in data[2:4] else data[4:8]):
+        raise RadiographError("no_pixels", "The TIFF file holds no picture at all.")
+    image = _OPENERS[kind](io.BytesIO(data))
+    check_size(*image.size, max_pixels)
+    image.verify()  # PNG checksums, which Pillow skips when decoding
+    if kind != "PNG":
+        return read_picture(_OPENERS[kind](io.BytesIO(data)), max_pixels)
+    depth, colour_type = data[24:26]
+    wide_alpha = depth == 16 and colour_type == 4
+    if wide_alpha:
+        # Pillow halves 16-bit grey with alpha; declared RGBA all four bytes survive.
+        header = b"IHDR" + data[16:24] + b"\x08\x06" + data[26:29]
+        data = data[:12] + header + zlib.crc32(header).to_bytes(4, "big") + data[33:]
+    image = PngImagePlugin.PngImageFile(io.BytesIO(data))
+    values, notices, facts = read_picture(image, max_pixels, 8 if wide_alpha else depth)
+    if wide_alpha:
+        values = np.ascontiguousarray(values).view(">u2")
+        facts.update(bits=16, photometric="MONOCHROME2")
+    return values, notices, facts
+
+
+def read_picture(image: Image.Image, max_pixels: int, depth: int = 0) -> Decoded:
+    """Decodes a Pillow image, upright, into values (H, W) or (H, W, 3 | 4).
+
+    Args:
+        image: of any mode; its size is checked before it loads.
+        max_pixels: most pixels.
+        depth: bits per sample in the file, where Pillow does not tell.
+
+    Raises: as `read_file` does.
+    """
+    check_size(*image.size, max_pixels)
+    notices: list[Notice] = []
+    mode = image.mode
+    tags = getattr(image, "tag_v2", {})
+    depth = depth or max(tags.get(_BITS_PER_SAMPLE, (_BITS.get(mode, 8),)))
+    # The defaults are for a TIFF that the caller opened; 1 and L Pillow does invert.
+    wide = tags.get(_BITS_PER_SAMPLE) == (32,) and tags.get(_SAMPLE_FORMAT) is None
+    unsigned = mode == "I" and getattr(image, "unsigned", wide)
+    missed = tags.get(_PHOTOMETRIC) == 0 and mode not in ("1", "L")
+    white_is_zero = getattr(image, "white_is_zero", missed)
+    facts = {
+        "format": image.format or "picture",
+        "bits": depth,
+        "frames": _count_frames(image),
+        "photometric": "MONOCHROME1" if white_is_zero else "MONOCHROME2",
+    }
+    # Pillow inverts the inks of every JPEG, but only Adobe stores them inverted.
+    jpeg_inks = mode == "CMYK" and isinstance(image, JpegImagePlugin.JpegImageFile)
+    uninverted = jpeg_inks and "adobe" not in image.info
+    signed_bytes = mode == "L" and tags.get(_SAMPLE_FORMAT) == (2,)
+    image.load()
+    with contextlib.suppress(Exception):  # unreadable EXIF turns nothing
+        image = ImageOps.exif_transpose(image)
+    if mode in ("I", "F") or mode.startswith("I;16"):
+        values = np.asarray(image)
+        if isinstance(clear := image.info.get("transparency"), int):
+            values = np.where(values == clear, 0, values)
+    else:
+        if uninverted:
+            image = ImageChops.invert(image)
+        opaque = "L" if mode in ("1", "L") else "RGB"
+        image = image.convert("RGBA" if image.has_transparency_data else opaque)
+        values = np.asarray(image)
+    if values.ndim == 3:
+        facts["photometric"] = "RGB"
+        if depth > 8:
+            message = "16-bit colour was read at 8 bits; export grey to keep it all."
+            notices.append(Notice("reduced_depth", message))
+            values = values * np.uint16(257)  # wide, so still stretched to the range
+    if unsigned or signed_bytes:
+        values = values.view(np.uint32 if unsigned else np.int8)
+    if white_is_zero and values.ndim == 2:
+        values = -values if values.dtype.kind == "f" else ~values
+    return values, notices, facts
+
+
+def _count_frames(image: Image.Image) -> int:
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return getattr(image, "n_frames", 1)
+    here, frames = image.tell(), 1
+    while getattr(image, "is_animated", False) and frames < _MAX_FRAMES:
+        try:
+            image.seek(frames)
+        except Exception:  # the end, or a later page that is damaged
+            break
+        frames += 1
+    image.seek(here)
+    return frames
+
+
+def explain(error: Exception, kind: str, data: bytes) -> RadiographError:
+    """Turns what a decoder or a stream raised into a `RadiographError`."""
+    if not kind:
+        message = "The file could not be read; check that it is open and permitted."
+        return RadiographError("unreadable_file", message)
+    if kind == "PNG":
+        short = b"IEND" not in data[-64:]
+    elif kind == "JPEG":
+        short = b"\xff\xd9" not in data[-64:]
+    elif kind == "WEBP":
+        short = len(data) < 8 + int.from_bytes(data[4:8], "little")
+    else:
+        ended = isinstance(error, (EOFError, struct.error))
+        short = (
+            ended or "truncated" in str(error).lower() or _tiff_end(data) > len(data)
+        )
+    if short:
+        message = f"The {kind} file ends too early; copy or export it again."
+        return RadiographError("truncated_file", message)
+    if kind == "TIFF" and isinstance(error, SyntaxError):
+        message = "TIFF of this kind is not read; export it as 8- or 16-bit grey."
+        return RadiographError("unsupported_pixels", message)
+    message = f"The {kind} file is damaged or of a rare kind; export it again as PNG."
+    return RadiographError("corrupt_file", message)
+
+
+def _tiff_end(data: bytes) -> int:
+    """Where a TIFF ends by its own account (TIFF 6.0, 2), 0 where that is lost."""
+    if data[:4] not in (b"II*\0", b"MM\0*"):
+        return 0
+    order = "little" if data[:2] == b"II" else "big"
+    start = int.from_bytes(data[4:8], order)
+    end = start + 6 + 12 * int.from_bytes(data[start : start + 2], order)
+    if end > len(data):
+        return end
+    try:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
+        stream = io.BytesIO(data)
+        stream.seek(start)
+        tags.load(stream)
+        return max(map(sum, zip(tags[_STRIP_OFFSETS], tags[_STRIP_BYTES], strict=True)))
+    except Exception:  # damaged tags, again
+        return 0

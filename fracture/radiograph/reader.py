@@ -1,0 +1,173 @@
+"""One way in: bytes, path, array or picture -> `Radiograph`.
+
+The format is told from the bytes, never from the name; sizes are checked on the
+header before anything is decoded; wide pixels are scaled, never clipped; what cannot
+be read is refused with a code and a sentence a person can act on.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from fracture.radiograph import dicom, raster
+from fracture.radiograph.radiograph import (
+    LOW_SIDE,
+    Decoded,
+    Notice,
+    Radiograph,
+    RadiographError,
+    check_size,
+    to_uint8,
+)
+from fracture.radiograph.sniff import sniff
+
+File = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO
+Source = File | np.ndarray | Image.Image | Radiograph
+
+
+def read_radiograph(
+    source: Source,
+    *,
+    max_pixels: int = 40_000_000,
+    max_bytes: int = 64 * 2**20,
+) -> Radiograph:
+    """Reads PNG, JPEG, TIFF, WebP, BMP, DICOM, an array or a Pillow image.
+
+    Unsigned 8-bit values stay as they are and 1-bit become 0 and 255; every other type
+    is scaled linearly, its least value to 0 and its greatest to 255. White-is-zero is
+    inverted, EXIF turns applied, alpha laid on black, colour reduced to ITU-R 601 luma.
+    DICOM follows PS3.4 N.2, see `radiograph/dicom.py`. Of several frames the first is
+    read.
+
+    Args:
+        source: a path, a file's bytes, a binary file (read from where it stands), an
+            array (H, W) or (H, W, 1 | 3 | 4) of bool, int or float (alpha is opaque at
+            the integer type's maximum or 1.0), or a `Radiograph` (returned as it is).
+        max_pixels: most pixels, told from the header before decoding; in DICOM over
+            all frames. Pillow's own MAX_IMAGE_PIXELS (89 million) holds above it.
+        max_bytes: most bytes read from the source.
+
+    Returns:
+        The film with its warnings and technical metadata.
+
+    Raises:
+        RadiographError: the source cannot be read; no other exception comes out.
+    """
+    if isinstance(source, Radiograph):
+        return source
+    max_pixels = min(max_pixels, Image.MAX_IMAGE_PIXELS or max_pixels)
+    kind, data = "", b""
+    try:
+        if isinstance(source, np.ndarray):
+            values, notices, facts = _check_array(source, max_pixels)
+        elif isinstance(source, Image.Image):
+            kind = "picture"
+            values, notices, facts = raster.read_picture(source, max_pixels)
+        else:
+            data = _read_bytes(source, max_bytes)
+            kind = sniff(data)
+            if kind == "DICOM":
+                values, notices, facts = dicom.read_dicom(data, max_pixels, max_bytes)
+            else:
+                values, notices, facts = raster.read_file(data, kind, max_pixels)
+        pixels, coloured = _grey(values)
+    except RadiographError:
+        raise
+    except MemoryError:
+        message = "There is not enough memory for this picture; send a smaller one."
+        raise RadiographError("too_many_pixels", message) from None
+    except Exception as error:  # on damaged bytes decoders raise anything at all
+        raise raster.explain(error, kind, data) from None
+    if facts["frames"] > 1:
+        notices.append(Notice("multiple_frames", "Only the first frame was read."))
+    if coloured:
+        message = "The picture has colours, which a film has not; is it a photo of one?"
+        notices.append(Notice("colour", message))
+    if pixels.min() == pixels.max():
+        message = "Every pixel has the same value; check that the film was exposed."
+        notices.append(Notice("blank", message))
+    height, width = pixels.shape
+    if min(height, width) < LOW_SIDE:
+        message = f"{width} x {height} pixels are few; a fine fracture may not show."
+        notices.append(Notice("low_resolution", message))
+    pixels.setflags(write=False)
+    return Radiograph(
+        pixels, tuple(notices), {**facts, "width": width, "height": height}
+    )
+
+
+def _check_array(values: np.ndarray, max_pixels: int) -> Decoded:
+    channels = values.shape[2] if values.ndim == 3 else 1
+    if (
+        values.dtype.kind not in "buif"
+        or values.ndim not in (2, 3)
+        or channels not in (1, 3, 4)
+    ):
+        message = (
+            f"An array of shape {values.shape} and type {values.dtype} is no picture; "
+            "pass (H, W) or (H, W, 1 | 3 | 4) of bool, int or float."
+        )
+        raise RadiographError("unsupported_array", message)
+    check_size(values.shape[1], values.shape[0], max_pixels)
+    bits = 1 if values.dtype == bool else 8 * values.dtype.itemsize
+    photometric = "MONOCHROME2" if channels == 1 else "RGB"
+    facts = {"format": "array", "bits": bits, "frames": 1, "photometric": photometric}
+    return values, [], facts
+
+
+def _read_bytes(source: File, limit: int) -> bytes:
+    """The source's bytes; of a path or a file never more than `limit` + 1 are read."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        data = bytes(memoryview(source).cast("B")[: limit + 1])
+    elif isinstance(source, (str, os.PathLike)):
+        if not os.path.exists(source):
+            name = os.path.basename(os.fsdecode(source))[-80:]
+            message = f"There is no file {name!r} at that place; check the path."
+            raise RadiographError("file_not_found", message)
+        if not os.path.isfile(source):
+            message = "That is a folder or a device; choose the file of one film."
+            raise RadiographError("not_a_file", message)
+        with open(source, "rb") as stream:
+            data = stream.read(limit + 1)
+    elif hasattr(source, "read"):
+        buffer = bytearray()
+        # Raw streams hand over less than asked for before their end.
+        while len(buffer) <= limit and (block := source.read(limit + 1 - len(buffer))):
+            buffer += block
+        data = bytes(buffer)
+    else:
+        message = f"A {type(source).__name__} is no picture; pass a path or bytes."
+        raise RadiographError("unsupported_source", message)
+    if not data:
+        raise RadiographError("empty_file", "The file is empty; export it again.")
+    if len(data) > limit:
+        message = f"The file is over {limit / 2**20:g} MiB; send a single film."
+        raise RadiographError("too_many_bytes", message)
+    return data
+
+
+def _grey(values: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Values (H, W) or (H, W, 1 to 4) -> uint8 (H, W), whether there was colour."""
+    if values.dtype == bool:
+        values = values * np.uint8(255)
+    if values.ndim == 3 and values.shape[2] in (2, 4):
+        opaque = 1 if values.dtype.kind == "f" else np.iinfo(values.dtype).max
+        values, alpha = values[..., :-1], values[..., -1:]
+        if (alpha != opaque).any():
+            lit = values * (alpha.astype(np.float32) / opaque)
+            values = np.rint(lit).astype(np.uint8) if values.dtype == np.uint8 else lit
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    values = values.copy() if values.dtype == np.uint8 else to_uint8(values)
+    if values.ndim == 2:
+        return values, False
+    red, green, blue = np.moveaxis(values, 2, 0)
+    most = np.maximum(np.maximum(red, green), blue)
+    least = np.minimum(np.minimum(red, green), blue)
+    # JPEG leaves a few levels of chroma on a grey film; a dozen is what an eye sees.
+    coloured = np.mean(most - least > 12) > 0.005
+    return np.array(Image.fromarray(values).convert("L")), bool(coloured)

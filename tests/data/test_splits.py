@@ -1,0 +1,98 @@
+"""No group crosses a split."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fracture.data.datasets import DatasetError, Example
+from fracture.data.phantom import draw_phantom
+from fracture.data.splits import (
+    SPLITS,
+    near_duplicate_groups,
+    read_split,
+    split_examples,
+    write_split,
+)
+
+SEVERITY = ("hairline", "displaced")
+
+
+def make_examples(count=900, groups=150, seed=0):
+    rng = np.random.default_rng(seed)
+    examples = []
+    for i in range(count):
+        source = "atlas" if i == 0 else rng.choice(("atlas", "severity"))
+        labels = ("normal", "fractured") if source == "atlas" else SEVERITY
+        group = f"{source}/{rng.integers(groups)}"
+        label = labels[int(rng.random() < 0.3)]
+        examples.append(Example(Path("x"), f"{i}.png", source, label, group))
+    return examples
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_groups_stay_whole_and_shares_hold(seed):
+    examples = make_examples(seed=seed)
+    groups = [e.group for e in examples]
+    splits = split_examples(examples, groups, seed)
+    assert splits == split_examples(examples, groups, seed)
+    assert splits != split_examples(examples, groups, seed + 1)
+    of_group = {}
+    for group, split in zip(groups, splits, strict=True):
+        assert of_group.setdefault(group, split) == split
+    shares = [splits.count(name) / len(splits) for name in SPLITS]
+    np.testing.assert_allclose(shares, (0.70, 0.15, 0.15), atol=0.05)
+    for name in SPLITS:
+        chosen = [e for e, s in zip(examples, splits, strict=True) if s == name]
+        atlas = [e.label == "fractured" for e in chosen if e.source == "atlas"]
+        assert np.mean(atlas) == pytest.approx(0.3, abs=0.1)
+
+
+def test_training_only_sources_are_never_evaluated():
+    examples = make_examples()
+    shared = examples[0].group  # a group that both kinds of sources share
+    for group in (shared, "scraped/1", "scraped/2"):
+        name = f"{group}.png"
+        examples.append(Example(Path("x"), name, "scraped", "hairline", group))
+    splits = split_examples(examples, [e.group for e in examples], 0, ["scraped"])
+    for example, split in zip(examples, splits, strict=True):
+        if example.source == "scraped" or example.group == shared:
+            assert split == "train"
+
+
+@pytest.mark.parametrize(("count", "groups"), [(30, 5), (30, 900), (0, 1)])
+def test_too_few_groups(count, groups):
+    examples = make_examples(count, groups)
+    with pytest.raises(DatasetError, match="at least 20 groups"):
+        split_examples(examples, [e.group for e in examples], 0)
+
+
+def test_near_duplicates_share_a_group():
+    films = [draw_phantom("normal", seed).pixels for seed in range(12)]
+    films.append(np.clip(films[3] * 0.9 + 10, 0, 255).astype(np.uint8))  # brighter
+    films.append(films[5][2:-2, 2:-2])  # cropped a little
+    examples = [Example(Path("x"), f"{i}.png", "s", "normal") for i in range(14)]
+    groups = near_duplicate_groups(examples, films)
+    assert groups[12] == groups[3] and groups[13] == groups[5]
+    assert len(set(groups)) == 12
+
+
+def test_known_groups_are_kept():
+    films = [draw_phantom("normal", seed).pixels for seed in range(4)]
+    known = ["p1", "", "p1", ""]
+    examples = [
+        Example(Path("x"), f"{i}.png", "s", "normal", g) for i, g in enumerate(known)
+    ]
+    groups = near_duplicate_groups(examples, films)
+    assert groups[0] == groups[2] and len(set(groups)) == 3
+
+
+def test_split_file_round_trip(tmp_path):
+    film = tmp_path / "a.png"
+    film.write_bytes(b"pixels")
+    examples = [Example(film, f"{n}.png", "s", "normal") for n in "abc"]
+    write_split(tmp_path / "split.csv", examples, SPLITS)
+    assert read_split(tmp_path / "split.csv") == {
+        f"{n}.png": s for n, s in zip("abc", SPLITS, strict=True)
+    }
+    assert "pixels" not in (tmp_path / "split.csv").read_text()
