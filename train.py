@@ -1,4 +1,4 @@
-"""Trains the classifier in two phases; writes a weights folder that explains itself.
+"""Trains the classifier in phases; writes a weights folder that explains itself.
 
     python train.py                     phantom films: see all of it work, no data
     python train.py --data FOLDER       your films, the default recipe
@@ -9,9 +9,10 @@
 
 FOLDER holds class folders (`normal/ hairline/ displaced/`, or `fractured/` beside
 `normal/`), a `manifest.csv`, FracAtlas or MURA as published. The run reads the films,
-splits them by group 70 / 15 / 15, trains the head on the frozen backbone, fine-tunes,
-calibrates on the validation films, evaluates on the test films, exports to ONNX and
-renders the model card. It checkpoints after every epoch: after a kill, add --resume.
+splits them by group 70 / 15 / 15, trains the head on the frozen backbone, fine-tunes in
+one or more phases, calibrates on the validation films, exports to ONNX, measures on the
+test films and renders the model card. It checkpoints after every epoch: after a kill,
+add --resume.
 """
 
 from __future__ import annotations
@@ -23,42 +24,28 @@ import shlex
 import sys
 from pathlib import Path
 
-import numpy as np
-
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # whose ONNX export is used
 
 from fracture.card.card import write_card
 from fracture.card.figures import plot_curves, plot_report
-from fracture.classes import CLASSES
-from fracture.classifier import FractureClassifier
 from fracture.data.datasets import DatasetError, write_phantoms
 from fracture.data.film_table import FilmTable, load_table
-from fracture.data.non_radiographs import negatives
-from fracture.data.phantom import draw_phantom
-from fracture.evaluation.evaluate import evaluate, predict_films
-from fracture.evaluation.faithfulness import deletion, weight_randomisation
-from fracture.evaluation.novelty import novelty_figures, unseen_kinds
-from fracture.evaluation.thresholds import part_operating_points
+from fracture.evaluation.measure import measure, write_metrics
 from fracture.experiments.comparison import ComparisonError, compare
 from fracture.experiments.search import PUBLISHED, search
-from fracture.model.auxiliary_outputs import (
-    NoveltyDetector,
-    embed,
-    fit_body_parts,
-    install_novelty,
-)
-from fracture.model.export import export_weights
-from fracture.model.gradcam import gradcam_difference
+from fracture.model.auxiliary_outputs import Exposure, fit_auxiliary_outputs
+from fracture.model.export import ParityError, export_weights
 from fracture.model.network import BackboneError, backbone_weights
+from fracture.model.recipe import Recipe
 from fracture.model.recipes import RECIPES
 from fracture.publishing.model_repository import publish
-from fracture.radiograph.letterbox import make_squares
-from fracture.training.fit import Progress, write_history
+from fracture.training.checkpoint import Progress, write_history
 from fracture.training.run import Run
+from fracture.training.stages import stage
 from fracture.weights import WeightsError
 
-_NEGATIVES = 200  # pictures of each kind that are no limb radiographs
+_ERRORS = (BackboneError, ComparisonError, DatasetError, ParityError, WeightsError)
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -117,7 +104,10 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true", help="continue a stopped run")
     parser.add_argument(
-        "--phantoms", type=int, default=200, help="films per class without --data"
+        "--phantoms",
+        type=int,
+        default=120,
+        help="films per class without --data (default: %(default)d)",
     )
     parser.add_argument(
         "--push-to",
@@ -154,6 +144,43 @@ def main(argv: list[str] | None = None) -> None:
         return run_comparison(args)
     if args.search:
         return run_search(args)
+    recipe, initial = choose_recipe(args)
+    out = args.out or Path("runs") / recipe.name
+    checkpoints = start_or_resume(out / "checkpoint", args, recipe=recipe.to_dict())
+
+    with stage("films, split by group"):
+        table = read_films(out, args)
+        run = Run(recipe, table, args.seed, args.train_only)
+    with stage(f"training, {len(recipe.phases)} phases"):
+        network = run.train(checkpoints, initial)
+        history = Progress.load(checkpoints).history
+        write_history(out / "history.csv", history)
+        plot_curves(history, out / "figures" / "curves.png")
+    with stage("body part and novelty, fitted on training films"):
+        films = table.of("train")
+        squares = films.squares(recipe.image_size)
+        exposure = Exposure.draw(network, squares, recipe.non_radiographs, args.seed)
+        body_parts = fit_auxiliary_outputs(network, exposure, films.examples)
+    with stage("calibration on validation films, export"):
+        serving, probe = run.calibrate(network)
+        provenance = table.counts()
+        export_weights(out, recipe, network, serving, body_parts, provenance, probe)
+
+    arguments = [a for a in argv or sys.argv[1:] if a != "--resume"]
+    command = shlex.join(["python", "train.py", *arguments])
+    metrics = measure(out, table, command, args.seed, network, exposure)
+    write_metrics(out, metrics)
+    plot_report(metrics["test"], out / "figures")
+    card = args.card or out / "MODEL_CARD.md"
+    write_card(out, card)
+    print(f"weights, metrics and figures are in {out}")
+    if args.push_to:
+        version = publish(out, card, args.push_to)
+        print(f"published {version.repository}@{version.tag}, commit {version.commit}")
+
+
+def choose_recipe(args: argparse.Namespace) -> tuple[Recipe, str | None]:
+    """The recipe and what its backbone starts from; without weights from scratch."""
     recipe = RECIPES[args.recipe or ("mobilenetv2" if args.data else "quick")]
     shipped = Path(__file__).parent / "weights"
     source = args.backbone_weights or ("imagenet" if args.data else str(shipped))
@@ -161,105 +188,7 @@ def main(argv: list[str] | None = None) -> None:
     if recipe.pretrained and initial is None:
         print(f"there are no weights for {recipe.name} to start from: from scratch")
         recipe = recipe.from_scratch()
-    out = args.out or Path("runs") / recipe.name
-    checkpoints = start_or_resume(out / "checkpoint", args, recipe=recipe.to_dict())
-
-    # --- films, split by group ---
-    table = read_films(out, args)
-    run = Run(recipe, table, args.seed, args.train_only)
-
-    # --- two phases ---
-    network = run.train(checkpoints, initial)
-    history = Progress.load(checkpoints).history
-    write_history(out / "history.csv", history)
-    plot_curves(history, out / "figures" / "curves.png")
-
-    # --- what else the features tell: fitted on training films and on negatives ---
-    learned = table.of("train")
-    embedding = embed(network, learned.squares(recipe.image_size))
-    tags = [example.tags for example in learned.examples]
-    body_parts = fit_body_parts(network, embedding, tags)
-    # Limbs that are drawn count as films: that it is drawn must give nothing away.
-    drawn = [
-        draw_phantom(label, seed).pixels
-        for label in CLASSES
-        for seed in range(_NEGATIVES // 2)
-    ]
-    drawn = embed(network, make_squares(drawn, recipe.image_size))
-    limbs = np.concatenate([embedding, drawn])
-    strange = {
-        kind: embed(network, make_squares(pictures, recipe.image_size))
-        for kind, pictures in negatives(_NEGATIVES, args.seed).items()
-    }
-    everything = np.concatenate([*strange.values()])
-    install_novelty(network, NoveltyDetector.fit(limbs, everything))
-
-    # --- calibration, thresholds and export, proven equal on validation films ---
-    serving, probe = run.calibrate(network)
-    difference = export_weights(
-        out, recipe, network, serving, body_parts, table.counts(), probe
-    )
-
-    # --- evaluation of what was exported ---
-    classifier = FractureClassifier.from_pretrained(out)
-    parts = {split: table.of(split) for split in ("validation", "test")}
-    predictions = {
-        split: predict_films(classifier, part.films, split)
-        for split, part in parts.items()
-    }
-    reports = {
-        split: evaluate(part.examples, part.groups, predictions[split])
-        for split, part in parts.items()
-    }
-    arguments = [a for a in argv or sys.argv[1:] if a != "--resume"]
-    test = run.served("test", network)
-    broken = test.sets[:, 0, 0] == 0
-    explained = (test.squares[broken, ..., None], parts["test"].groups[broken])
-    metrics = {
-        "model_version": classifier.config.model_version,
-        "command": shlex.join(["python", "train.py", *arguments]),
-        "recipe": recipe.to_dict(),
-        "parameters": network.count_params(),
-        "seed": args.seed,
-        "data": table.counts(),
-        "calibration": serving.calibration.to_dict(),
-        "operating_points": serving.operating_points,
-        "part_operating_points": part_operating_points(
-            (parts["validation"].examples, predictions["validation"]),
-            (parts["test"].examples, parts["test"].groups, predictions["test"]),
-        ),
-        "parity": {
-            "export_difference": difference,
-            "gradcam_relative_difference": gradcam_difference(network, probe),
-        },
-        **reports,
-        "explanation": {
-            "randomisation": weight_randomisation(network, *explained),
-            "deletion": deletion(classifier, *explained),
-        },
-        "out_of_distribution": novelty_figures(
-            classifier,
-            negatives(_NEGATIVES, args.seed + 1),
-            {split: (parts[split].groups, predictions[split]) for split in parts},
-        )
-        | {
-            "unseen_kinds": unseen_kinds(
-                limbs,
-                strange,
-                embed(network, test.squares[..., None]),
-                parts["test"].groups,
-            )
-        },
-    }
-    text = json.dumps(metrics, indent=2) + "\n"
-    (out / "metrics.json").write_text(text, encoding="utf-8")
-    plot_report(reports["test"], out / "figures")
-    card = args.card or out / "MODEL_CARD.md"
-    write_card(out, card)
-    print(f"weights, metrics and figures are in {out}")
-    if args.push_to:
-        version = publish(out, card, args.push_to)
-        print(f"published {version.repository}@{version.tag}, commit {version.commit}")
+    return recipe, initial
 
 
 def run_comparison(args: argparse.Namespace) -> None:
@@ -284,11 +213,7 @@ def run_search(args: argparse.Namespace) -> None:
     start_or_resume(out, args, recipe=recipe.to_dict(), **settings)
     table = read_films(out, args)
     run = Run(recipe, table, args.seed, args.train_only)
-    try:
-        search(run, out, args.minutes, source, args.trials)
-    except KeyboardInterrupt:
-        print(f"\nstopped; {out} keeps what is done: add --resume to go on")
-        sys.exit(130)
+    search(run, out, args.minutes, source, args.trials)
     print((out / "search.md").read_text(encoding="utf-8"))
 
 
@@ -321,5 +246,8 @@ def start_or_resume(folder: Path, args: argparse.Namespace, **settings) -> Path:
 if __name__ == "__main__":
     try:
         main()
-    except (BackboneError, ComparisonError, DatasetError, WeightsError) as error:
+    except _ERRORS as error:
         sys.exit(f"train.py: {error}")
+    except KeyboardInterrupt:
+        print("\ntrain.py: stopped; what is done is kept, --resume goes on")
+        sys.exit(130)

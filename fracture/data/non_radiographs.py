@@ -38,7 +38,7 @@ _TEXT = """the patient was seen on Monday with pain after fall Name Date return 
     None import for 12.5 0.97 1,048 file Edit View Hilfe über Grüße = ( ) { } # https://"""
 
 
-def negatives(per_kind: int, seed: int) -> dict[str, list[ndarray]]:
+def non_radiographs(per_kind: int, seed: int) -> dict[str, list[ndarray]]:
     """Draws or cuts pictures of every kind that can be had here.
 
     The same arguments and packages always give the same pixels, and a larger

@@ -12,16 +12,19 @@ from scipy.stats import spearmanr
 from fracture.classes import MAPS
 from fracture.classifier import FractureClassifier
 from fracture.evaluation.metrics import bootstrap, mean
+from fracture.model.backbones import Backbone
 
-# Layers whose weights are shuffled, by the beginning of their names.
-_RANDOMISED = {"head": ("head",), "last_block": ("block_16", "Conv_1")}
 _DELETED = 1 / 9  # share of the map's cells, the strongest first
 _STEPS = 8
 _RANDOM_ORDERS = 3
 
 
 def weight_randomisation(
-    network: keras.Model, squares: np.ndarray, groups: np.ndarray, seed: int = 0
+    network: keras.Model,
+    backbone: Backbone,
+    squares: np.ndarray,
+    groups: np.ndarray,
+    seed: int = 0,
 ) -> dict[str, dict]:
     """Rank correlation of the fracture map with that of a spoiled network.
 
@@ -30,25 +33,33 @@ def weight_randomisation(
 
     Args:
         network: from `build_network`; left as it was.
+        backbone: of its recipe.
         squares: uint8 `(n, size, size, 1)`.
         groups: `(n,)`, for the interval.
 
     Returns:
         `head` and `last_block`: mean Spearman correlation with its interval.
+
+    Raises:
+        ValueError: there was nothing to shuffle.
     """
     fracture = MAPS.index("fracture")
     original = network.predict(squares, verbose=0)["heatmaps"][..., fracture]
     weights = network.get_weights()
     figures = {}
-    for name, prefixes in _RANDOMISED.items():
+    shuffled = {
+        "head": [network.get_layer("head")],
+        "last_block": backbone.last_block_layers(network),
+    }
+    for name, layers in shuffled.items():
         rng = np.random.default_rng(seed)
-        for layer in network.layers:
-            if layer.name.startswith(prefixes):
-                spoiled = [
-                    rng.permuted(w.ravel()).reshape(w.shape)
-                    for w in layer.get_weights()
-                ]
-                layer.set_weights(spoiled)
+        if not any(layer.weights for layer in layers):
+            raise ValueError(f"{backbone.title}: there are no weights in its {name}")
+        for layer in layers:
+            spoiled = [
+                rng.permuted(w.ravel()).reshape(w.shape) for w in layer.get_weights()
+            ]
+            layer.set_weights(spoiled)
         spoiled = network.predict(squares, verbose=0)["heatmaps"][..., fracture]
         network.set_weights(weights)
         figures[name] = bootstrap(

@@ -15,14 +15,14 @@ from fracture.prediction import Prediction
 
 def novelty_figures(
     classifier: FractureClassifier,
-    negatives: Mapping[str, Sequence[np.ndarray]],
+    pictures: Mapping[str, Sequence[np.ndarray]],
     films: Mapping[str, tuple[Sequence[str], Sequence[Prediction]]],
 ) -> dict:
     """Measures what is not judged.
 
     Args:
-        negatives: kind -> pictures, other draws than the detector was fitted on.
-        films: split -> groups and predictions; negatives are set against `test`.
+        pictures: by kind, other draws than the detector was fitted on.
+        films: split -> groups and predictions; the pictures are set against `test`.
 
     Returns:
         `quantile` of the threshold; `kinds`: kind -> `n`, `auroc` against test films
@@ -31,8 +31,8 @@ def novelty_figures(
     groups, predictions = films["test"]
     known = np.array([prediction.novelty for prediction in predictions])
     kinds = {}
-    for kind, pictures in negatives.items():
-        found = predict_films(classifier, pictures, kind)
+    for kind, drawn in pictures.items():
+        found = predict_films(classifier, drawn, kind)
         score = np.array([prediction.novelty for prediction in found])
         kinds[kind] = {
             "n": len(found),
@@ -51,7 +51,7 @@ def novelty_figures(
 
 def unseen_kinds(
     films: np.ndarray,
-    negatives: Mapping[str, np.ndarray],
+    strange: Mapping[str, np.ndarray],
     test: np.ndarray,
     groups: Sequence[str],
 ) -> dict[str, dict]:
@@ -62,15 +62,15 @@ def unseen_kinds(
 
     Args:
         films: embeddings of training films.
-        negatives: kind -> embeddings.
+        strange: kind -> embeddings of pictures that are no radiographs.
         test: embeddings of test films, their groups beside them.
     """
     figures = {}
-    for kind, strange in negatives.items():
-        others = [found for other, found in negatives.items() if other != kind]
+    for kind, found in strange.items():
+        others = [values for other, values in strange.items() if other != kind]
         if others:
             detector = NoveltyDetector.fit(films, np.concatenate(others))
-            figures[kind] = _auroc(groups, *map(detector.score, (test, strange)))
+            figures[kind] = _auroc(groups, *map(detector.score, (test, found)))
     return figures
 
 

@@ -10,10 +10,10 @@ import time
 import keras
 import numpy as np
 
-from fracture.model.network import build_network, map_grid
+from fracture.model.network import build_network
 from fracture.model.recipe import Phase, Recipe
 from fracture.training.batches import FilmSequence
-from fracture.training.fit import MakeSequences, compile_phase
+from fracture.training.fit import MakeSequences, compile_phase, phase_sequences
 
 _EPOCHS = 3  # validated this often
 _ENOUGH = 2.0  # seconds that a rate is measured over
@@ -28,16 +28,12 @@ def within(recipe: Recipe, minutes: float, make_sequences: MakeSequences) -> Rec
     phase come on top.
 
     Args:
-        make_sequences: see `fracture.training.fit.train`.
+        make_sequences: see `fracture.training.fit`.
     """
     costs, shown = [], 0
     for phase in recipe.phases:
-        model = build_network(
-            recipe, phase.image_size, output_stride=phase.output_stride
-        )
-        cells = model.output["evidence"].shape[1]
-        grid = map_grid(recipe, cells, phase.output_stride)
-        films, _ = make_sequences(phase.image_size or recipe.image_size, grid)
+        model = build_network(recipe, phase)
+        films, _ = phase_sequences(recipe, phase, model, make_sequences)
         shown = len(films.order)
         model = compile_phase(recipe, phase, model, len(films))
         costs.append(phase.epochs * shown * seconds_per_film(model, films))
@@ -50,7 +46,7 @@ def within(recipe: Recipe, minutes: float, make_sequences: MakeSequences) -> Rec
     def cut(phase: Phase) -> Phase:
         epochs = max(1, round(phase.epochs * share * shown / epoch_films))
         steps = epochs * epoch_films / recipe.batch_size
-        # An average over more steps than there are would be of what they began with.
+        # A longer average would still hold mostly the weights it began with.
         ema = phase.ema and min(phase.ema, max(0.0, 1 - _AVERAGED / steps))
         return dataclasses.replace(phase, epochs=epochs, ema=ema)
 

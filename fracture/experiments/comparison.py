@@ -25,7 +25,7 @@ from fracture.model.export import export_weights
 from fracture.model.gradcam import gradcam_difference
 from fracture.model.network import backbone_weights
 from fracture.model.recipe import Recipe
-from fracture.training.fit import Progress
+from fracture.training.checkpoint import Progress
 from fracture.training.run import Run
 from fracture.weights import MODEL_FILE
 
@@ -79,7 +79,7 @@ def compare(
         finished = place / "row.json"
         place.mkdir(parents=True, exist_ok=True)
         if not finished.is_file():
-            row = _in_own_process(_train_and_evaluate, run, place, minutes, source)
+            row = _in_own_process(_measure_recipe, run, place, minutes, source)
             finished.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
             shutil.rmtree(place / "checkpoint")
         rows.append(json.loads(finished.read_text(encoding="utf-8")))
@@ -114,7 +114,7 @@ def _write(folder: Path, minutes: float, rows: Sequence[dict]) -> None:
     plot_comparison(rows, folder / "comparison.png")
 
 
-def _train_and_evaluate(run: Run, folder: Path, minutes: float, source: str) -> dict:
+def _measure_recipe(run: Run, folder: Path, minutes: float, source: str) -> dict:
     recipe, planned = run.recipe, folder / "recipe.json"
     initial = backbone_weights(recipe, source)
     print(f"\n=== {recipe.name}, {'pretrained' if initial else 'from scratch'} ===")

@@ -24,7 +24,8 @@ from fracture.experiments.search_report import plot_search, render_search
 from fracture.model.network import backbone_weights
 from fracture.model.recipe import Recipe
 from fracture.model.recipes import RECIPES
-from fracture.training.fit import Progress, kept_epoch
+from fracture.training.checkpoint import Progress
+from fracture.training.fit import kept_epoch
 from fracture.training.run import Run
 
 # Table III of 'Real-Time Bone Fracture Detection Using MobileNetV2 and Explainable AI
@@ -108,7 +109,7 @@ def search(
         point = ", ".join(f"{name} {value:g}" for name, value in trial.params.items())
         print(f"\n=== trial {len(rows) + 1} of {trials}: {point} ===")
         try:
-            value = _train(run, trial, folder / "checkpoint", minutes, source)
+            value = _run_trial(run, trial, folder / "checkpoint", minutes, source)
         except optuna.TrialPruned as reason:
             print(f"pruned: {reason}")
             study.tell(trial, state=TrialState.PRUNED)
@@ -167,7 +168,7 @@ def _ask(study: optuna.Study, seed: int) -> optuna.Trial:
     return study.ask(grid)
 
 
-def _train(
+def _run_trial(
     run: Run, trial: optuna.Trial, checkpoint: Path, minutes: float, source: str
 ) -> float:
     """Trains at a trial's point; the validation AUROC of the epoch that is kept.

@@ -1,7 +1,7 @@
-"""What else the pooled features tell: the body part, and whether this is a film at all.
+"""Outputs beside the classes: the body part, and whether this is a film at all.
 
-Both are fitted after training, on embeddings; the network stays as it is. They are
-layers with fixed weights, so that they travel with the network's own.
+Both read pooled features and are fitted after training; the network stays as it is.
+They are layers with fixed weights, so that they travel with the network's own.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from fracture.classes import BODY_PARTS
+from fracture.classes import BODY_PARTS, CLASSES
 from fracture.data.datasets import Example
+from fracture.data.non_radiographs import non_radiographs
+from fracture.data.phantom import draw_phantom
+from fracture.radiograph.letterbox import make_squares
 
 QUANTILE = 0.99  # of validation films that must count as in distribution
 _BODY_PART_C = 0.01  # inverse regularisation of the logistic regressions
@@ -63,9 +66,10 @@ class NoveltyDetector:
     """A Mahalanobis distance whose directions are weighed by outlier exposure.
 
     Pooled features, square-rooted, are whitened on training films (principal
-    directions); a logistic regression on the coordinates and their capped squares then
-    tells films from negatives (Hendrycks et al., ICLR 2019). With `square` constant and
-    `linear` zero it is the Mahalanobis distance of Lee et al. (NeurIPS 2018).
+    directions). A logistic regression on the coordinates and their capped squares then
+    tells films from other pictures (Hendrycks et al., ICLR 2019). With `square`
+    constant and `linear` zero it is the Mahalanobis distance of Lee et al. (NeurIPS
+    2018).
 
     Attributes:
         centre: `(channels,)`.
@@ -81,8 +85,8 @@ class NoveltyDetector:
     bias: float
 
     @classmethod
-    def fit(cls, films: np.ndarray, negatives: np.ndarray) -> NoveltyDetector:
-        """Fits on embeddings `(n, channels)`, >= 0, of films and of negatives."""
+    def fit(cls, films: np.ndarray, strange: np.ndarray) -> NoveltyDetector:
+        """Fits on embeddings `(n, channels)`, >= 0, of films and of other pictures."""
         root = _root(films)
         centre, scale = root.mean(0), root.std(0)
         scale = scale + 0.05 * scale.mean()  # a channel that hardly varies stays small
@@ -96,13 +100,13 @@ class NoveltyDetector:
         directions = np.zeros((unit.shape[1], _COMPONENTS))
         directions[:, :count] = vectors / np.sqrt(values) / scale[:, None]
         weights = np.repeat(
-            (1.0, len(films) / len(negatives)), (len(films), len(negatives))
+            (1.0, len(films) / len(strange)), (len(films), len(strange))
         )
-        both = np.concatenate([films, negatives])
-        strange = np.arange(len(both)) >= len(films)
+        both = np.concatenate([films, strange])
+        is_strange = np.arange(len(both)) >= len(films)
         z = (_root(both) - centre) @ directions
         model = LogisticRegression(C=_NOVELTY_C, max_iter=500)
-        model.fit(_expand(z), strange, sample_weight=weights)
+        model.fit(_expand(z), is_strange, sample_weight=weights)
         linear, square = np.split(model.coef_[0], 2)
         return cls(centre, directions, linear, square / 2, float(model.intercept_[0]))
 
@@ -124,6 +128,68 @@ def embed(network: keras.Model, squares: np.ndarray) -> np.ndarray:
     """Embeddings `(n, channels)` of uint8 `(n, size, size, 1)`, with a progress bar."""
     model = keras.Model(network.input, network.output["embedding"])
     return model.predict(squares, batch_size=32)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Exposure:
+    """Embeddings that the outputs beside the classes are fitted on.
+
+    Attributes:
+        films: `(n, channels)`, of the training films.
+        limbs: of these and of drawn limbs: that a film is drawn must not make it
+            strange.
+        strange: kind -> embeddings of pictures that are no radiographs of limbs.
+    """
+
+    films: np.ndarray
+    limbs: np.ndarray
+    strange: dict[str, np.ndarray]
+
+    @classmethod
+    def draw(
+        cls, network: keras.Model, squares: np.ndarray, per_kind: int, seed: int
+    ) -> Exposure:
+        """Draws the pictures and embeds them.
+
+        Args:
+            network: from `build_network`, trained.
+            squares: the training films, uint8 `(n, size, size, 1)`.
+            per_kind: pictures of each kind, and one and a half times as many limbs.
+            seed: of the pictures.
+        """
+        size = squares.shape[1]
+        films = embed(network, squares)
+        limbs = [
+            draw_phantom(label, index).pixels
+            for label in CLASSES
+            for index in range(per_kind // 2)
+        ]
+        return cls(
+            films,
+            np.concatenate([films, embed(network, make_squares(limbs, size))]),
+            {
+                kind: embed(network, make_squares(pictures, size))
+                for kind, pictures in non_radiographs(per_kind, seed).items()
+            },
+        )
+
+
+def fit_auxiliary_outputs(
+    network: keras.Model, exposure: Exposure, examples: Sequence[Example]
+) -> list[str]:
+    """Fits the layers `body_parts` and `novelty`, on training films.
+
+    Args:
+        network: from `build_network`, trained.
+        exposure: of the same network.
+        examples: the training films.
+
+    Returns:
+        The body parts that could be fitted.
+    """
+    strange = np.concatenate([*exposure.strange.values()])
+    install_novelty(network, NoveltyDetector.fit(exposure.limbs, strange))
+    return fit_body_parts(network, exposure.films, [e.tags for e in examples])
 
 
 def install_novelty(network: keras.Model, detector: NoveltyDetector) -> None:

@@ -21,6 +21,7 @@ from fracture.version import __version__
 from fracture.weights import CONFIG_FILE, FORMAT, KERAS_FILE, MODEL_FILE, sha256
 
 TOLERANCE = 1e-4
+_BATCH = 8
 _PASSED_ON = ("heatmaps", "body_parts", "novelty")
 _PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "onnxruntime", "numpy", "pillow")
 
@@ -146,9 +147,10 @@ def export_weights(
 def measure_parity(folder: str | Path, model: keras.Model, probe: np.ndarray) -> float:
     """Largest `difference` between the exported model and a Keras one."""
     classifier = FractureClassifier.from_pretrained(folder)
+    batches = np.array_split(probe, range(_BATCH, len(probe), _BATCH))
     return max(
-        difference(model(film, training=False), classifier.run_squares(film))
-        for film in probe[:, None]
+        difference(model(films, training=False), classifier.run_squares(films))
+        for films in batches
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,13 +11,11 @@ import keras
 
 from fracture.classes import BODY_PARTS
 from fracture.model.auxiliary_outputs import Novelty
-from fracture.model.backbones import BACKBONES
+from fracture.model.backbones import BACKBONES, MOMENTUM
 from fracture.model.filters import FILTERS
 from fracture.model.heads import CascadeHead, ExplainedHead
-from fracture.model.recipe import Recipe
+from fracture.model.recipe import Phase, Recipe
 from fracture.weights import CONFIG_FILE, KERAS_FILE
-
-_DILATED = {f"block_{block}_depthwise" for block in (14, 15, 16)}
 
 
 class BackboneError(RuntimeError):
@@ -38,24 +37,16 @@ class Grid(NamedTuple):
 
 
 def build_network(
-    recipe: Recipe,
-    image_size: int | None = None,
-    backbone_weights: str | None = None,
-    output_stride: int | None = None,
+    recipe: Recipe, phase: Phase | None = None, backbone_weights: str | None = None
 ) -> keras.Model:
     """Builds the network of a recipe.
 
     Args:
         recipe: what to build.
-        image_size: side of the input square; default `recipe.image_size`.
+        phase: whose image size and output stride it gets; None builds it as served.
         backbone_weights: None (random), "imagenet" (downloaded by keras.applications),
             a `.weights.h5` file of the stand-alone backbone, or a weights folder of a
             network with the same backbone, which is taken.
-        output_stride: default `recipe.output_stride`. MobileNetV2 alone has another
-            than its own: 16 removes its last stride and dilates what follows (a trous,
-            Chen et al., TPAMI 2018): every second cell in each direction, the odd
-            ones, is exactly a cell of the network at 32, and the cells between them
-            refine the map.
 
     Returns:
         A functional model: uint8 `(n, size, size, 1)`, grey 0..255, to a dict of
@@ -69,9 +60,10 @@ def build_network(
         BackboneError: the initial weights cannot be downloaded or read.
         ValueError: this backbone has no such output stride.
     """
-    size, backbone = image_size or recipe.image_size, BACKBONES[recipe.backbone]
-    stride = output_stride or recipe.output_stride or backbone.stride
-    if stride != backbone.stride and (recipe.backbone, stride) != ("mobilenetv2", 16):
+    backbone, stride = BACKBONES[recipe.backbone], output_stride(recipe, phase)
+    size = phase.image_size or recipe.image_size if phase else recipe.image_size
+    finer = stride != backbone.stride
+    if finer and (backbone.finer is None or 2 * stride != backbone.stride):
         raise ValueError(f"{recipe.backbone} has no output stride {stride}")
     low, high = recipe.value_range
 
@@ -112,30 +104,24 @@ def build_network(
     model = keras.Model(film, outputs, name=recipe.name.replace("-", "_"))
 
     if backbone_weights is not None:
-        bare = _pretrained(recipe, backbone_weights)
-        lent = {layer.name: layer for layer in bare.layers}
-        for layer in backbone_layers(model):
-            if layer.weights and layer.name in lent:
-                layer.set_weights(lent[layer.name].get_weights())
+        _lend(_pretrained(recipe, backbone_weights), backbone.lent_layers(model))
     if recipe.train_batch_norm:
-        for layer in backbone_layers(model):
+        for layer in backbone.layers(model):
             if isinstance(layer, keras.layers.BatchNormalization):
-                layer.momentum = 0.9  # the published 0.999 needs thousands of steps
-    if stride == backbone.stride:
+                layer.momentum = MOMENTUM
+    if not finer:
         return model
-    finer = keras.models.clone_model(model, clone_function=_without_stride)
-    finer.set_weights(model.get_weights())
-    return finer
+    clone = keras.models.clone_model(model, clone_function=backbone.finer)
+    clone.set_weights(model.get_weights())
+    return clone
 
 
-def backbone_layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """The layers between `pixels` and `features`."""
-    names = [layer.name for layer in model.layers]
-    between = model.layers[names.index("pixels") + 1 : names.index("features")]
-    return [layer for layer in between if layer.name != "embedding"]
+def output_stride(recipe: Recipe, phase: Phase | None = None) -> int:
+    """Pixels between the cells of the map, in a phase or, without one, as served."""
+    return (phase or recipe).output_stride or BACKBONES[recipe.backbone].stride
 
 
-def map_grid(recipe: Recipe, cells: int, output_stride: int | None = None) -> Grid:
+def map_grid(recipe: Recipe, cells: int, phase: Phase | None = None) -> Grid:
     """Where the cells of a network's map lie.
 
     A map that is taught its place lies where the teaching puts it, each cell in the
@@ -144,10 +130,9 @@ def map_grid(recipe: Recipe, cells: int, output_stride: int | None = None) -> Gr
 
     Args:
         cells: of the map in a row.
-        output_stride: default `recipe.output_stride`.
+        phase: of training; None is the network as served.
     """
-    backbone = BACKBONES[recipe.backbone]
-    step = output_stride or recipe.output_stride or backbone.stride
+    backbone, step = BACKBONES[recipe.backbone], output_stride(recipe, phase)
     first = backbone.stride / 2 if recipe.localisation_weight else backbone.first
     return Grid(first - (backbone.stride - step), step, cells)
 
@@ -174,19 +159,19 @@ def backbone_weights(recipe: Recipe, source: str) -> str | None:
     return str(path) if path.is_file() else None
 
 
-def _pretrained(recipe: Recipe, weights: str) -> keras.Model:
-    """A model that holds the backbone's layers with the weights asked for."""
+def _pretrained(recipe: Recipe, weights: str) -> list[keras.layers.Layer]:
+    """The backbone's layers with the weights asked for."""
     backbone = BACKBONES[recipe.backbone]
     try:
         if (folder := Path(weights)).is_dir():
             values = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
             network = build_network(Recipe.from_dict(values["recipe"]))
             network.load_weights(folder / KERAS_FILE)
-            return network
+            return backbone.lent_layers(network)
         if backbone.constructor is None:
             raise ValueError(f"there are none of {recipe.backbone}")
         if weights == "imagenet":
-            return backbone.bare(recipe, weights)
+            return backbone.bare(recipe, weights).layers
         bare = backbone.bare(recipe, None)
         bare.load_weights(weights)
     except Exception as error:  # keras raises whatever its downloader or h5py raise
@@ -195,44 +180,49 @@ def _pretrained(recipe: Recipe, weights: str) -> keras.Model:
             f".weights.h5 file of {recipe.backbone}, a weights folder, or 'none'"
         )
         raise BackboneError(message) from error
-    return bare
+    return bare.layers
 
 
-def _without_stride(layer: keras.Layer) -> keras.Layer:
-    """A copy of a backbone layer for output stride 16."""
-    config = layer.get_config()
-    if layer.name == "block_13_pad":
-        config["padding"] = ((1, 2), (1, 2))
-    elif layer.name == "block_13_depthwise":
-        config["strides"] = (1, 1)
-    elif layer.name in _DILATED:
-        config["dilation_rate"] = (2, 2)
-    return layer.from_config(config)
+def _lend(
+    lenders: Sequence[keras.layers.Layer], borrowers: Sequence[keras.layers.Layer]
+) -> None:
+    """Copies weights layer by layer, in order: names of InceptionV3 are counted up."""
+    pairs = zip(
+        *(
+            [layer for layer in layers if layer.weights]
+            for layers in (lenders, borrowers)
+        ),
+        strict=True,
+    )
+    for lender, borrower in pairs:
+        borrower.set_weights(lender.get_weights())
 
 
 def set_trainable(
-    model: keras.Model, unfreeze: int | str | None, train_batch_norm: bool
+    model: keras.Model, recipe: Recipe, unfreeze: int | str | None
 ) -> None:
     """Freezes the backbone except what a phase unfreezes (see `Phase.unfreeze`).
 
-    A frozen batch-norm layer also keeps its statistics, as Keras defines it.
+    Its new layers (`Backbone.added`) always train, batch norms among them. Any other
+    frozen batch-norm layer also keeps its statistics, as Keras defines it.
 
     Raises:
         ValueError: `unfreeze` names no layer of the backbone.
     """
-    backbone = backbone_layers(model)
-    names = [layer.name for layer in backbone]
+    backbone = BACKBONES[recipe.backbone]
+    layers = backbone.lent_layers(model)
+    names = [layer.name for layer in layers]
     if unfreeze is None:
-        start = len(backbone)
+        start = len(layers)
     elif unfreeze == "all":
         start = 0
     elif isinstance(unfreeze, int):
-        start = max(0, len(backbone) - unfreeze)
+        start = max(0, len(layers) - unfreeze)
     else:
         found = [i for i, name in enumerate(names) if name.startswith(unfreeze)]
         if not found:
             raise ValueError(f"no backbone layer's name starts with {unfreeze!r}")
         start = found[0]
-    for index, layer in enumerate(backbone):
+    for index, layer in enumerate(layers):
         is_norm = isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = index >= start and (train_batch_norm or not is_norm)
+        layer.trainable = index >= start and (recipe.train_batch_norm or not is_norm)

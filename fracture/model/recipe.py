@@ -42,7 +42,8 @@ class Phase:
             layers; a string unfreezes from the first layer whose name starts with it;
             "all" unfreezes everything.
         image_size: side of the square in pixels; None takes the recipe's.
-        output_stride: of the network in this phase; None is the backbone's own.
+        output_stride: pixels between the cells of this phase's map; None is the
+            backbone's own, whatever is served.
         ema: momentum of the weight average that is validated and handed on; None is
             off. It needs many more steps than 1 / (1 - ema).
     """
@@ -64,7 +65,7 @@ class Recipe:
         alpha: width multiplier of a MobileNet.
         image_size: side of the served square in pixels.
         output_stride: pixels between the cells of the served map; None is the
-            backbone's own, 16 is for MobileNetV2, see `build_network`.
+            backbone's own, others are those of `Backbone.finer`.
         filters: fixed steps before the backbone, in order, of
             `fracture.model.filters.FILTERS`.
         value_range: what grey 0 and 255 become inside the network.
@@ -84,6 +85,8 @@ class Recipe:
         fracture_repeats: how often an epoch shows each fractured film; normal films
             and training-only sources are shown once.
         localisation_weight: of the loss that teaches the map where the boxes are.
+        non_radiographs: pictures of each kind that teach the output `novelty`, and as
+            many that measure it.
     """
 
     name: str
@@ -111,6 +114,7 @@ class Recipe:
     localisation_weight: float = 0.0
     output_stride: int | None = None
     augmentation: Augmentation = Augmentation()
+    non_radiographs: int = 200
 
     def to_dict(self) -> dict:
         """As plain JSON types."""

@@ -20,9 +20,9 @@ _DEFAULT = Recipe(
     l2=0.0,
     batch_size=32,
     phases=(
-        Phase(1, 1e-3, image_size=320),
-        Phase(14, 3e-4, unfreeze="block_3", image_size=320, ema=0.995),
-        Phase(6, 1e-4, unfreeze="block_3", image_size=384, ema=0.995),
+        Phase(1, 1e-3, None, 320, 32),
+        Phase(14, 3e-4, "block_3", 320, 32, ema=0.995),
+        Phase(6, 1e-4, "block_3", 384, 32, ema=0.995),
     ),
     weight_decay=0.01,
     schedule="cosine",
@@ -37,8 +37,10 @@ _QUICK = dataclasses.replace(
     name="quick",
     description="A few minutes on two cores: to see the pipeline work.",
     image_size=224,
-    phases=(Phase(2, 1e-3), Phase(5, 3e-4, unfreeze="block_13")),
+    output_stride=None,
+    phases=(Phase(1, 1e-3), Phase(3, 3e-4, unfreeze="block_13")),
     fracture_repeats=1,
+    non_radiographs=20,
 )
 
 # === P1: the published system ===

@@ -1,21 +1,17 @@
-"""The phases of training, and after every epoch a checkpoint that survives a kill."""
+"""The phases of training."""
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from fracture.model.auxiliary_outputs import fit_cascade
 from fracture.model.network import Grid, build_network, map_grid, set_trainable
 from fracture.model.recipe import Phase, Recipe
 from fracture.training.batches import FilmSequence
+from fracture.training.checkpoint import AfterEpoch, Checkpoint, Progress
 from fracture.training.losses import (
     FractureAUROC,
     LabelSetAccuracy,
@@ -23,51 +19,10 @@ from fracture.training.losses import (
     localisation_loss,
 )
 
-# The parts of a callback's memory that decide when it acts.
-_CALLBACK_STATE = ("wait", "best", "cooldown_counter", "best_epoch")
-
 MakeSequences = Callable[[int, Grid], tuple[FilmSequence, FilmSequence]]
-AfterEpoch = Callable[[Sequence[dict]], None]
 
 
-@dataclasses.dataclass
-class Progress:
-    """Where a run stands; what `--resume` continues from.
-
-    Attributes:
-        phase: index of the phase the next epoch belongs to.
-        epoch: epochs of that phase already done.
-        weights: checkpoint file, in the run's folder.
-        callbacks: class name -> remembered attributes.
-        history: one row per finished epoch.
-    """
-
-    phase: int = 0
-    epoch: int = 0
-    weights: str = ""
-    callbacks: dict[str, dict] = dataclasses.field(default_factory=dict)
-    history: list[dict] = dataclasses.field(default_factory=list)
-
-    def save(self, folder: Path, weights: keras.Model | None = None) -> None:
-        """Writes the state so that a kill at any moment leaves the old or the new."""
-        previous = self.weights
-        if weights is not None:
-            self.weights = f"phase{self.phase}-epoch{self.epoch}.weights.h5"
-            weights.save_weights(folder / self.weights)
-        temporary = folder / "progress.json.part"
-        temporary.write_text(json.dumps(dataclasses.asdict(self)), encoding="utf-8")
-        os.replace(temporary, folder / "progress.json")
-        if previous and previous != self.weights:
-            (folder / previous).unlink(missing_ok=True)
-
-    @classmethod
-    def load(cls, folder: Path) -> Progress:
-        """Reads the state, or starts a new one where there is none."""
-        path = folder / "progress.json"
-        return cls(**json.loads(path.read_text("utf-8"))) if path.is_file() else cls()
-
-
-def train(
+def fit(
     recipe: Recipe,
     make_sequences: MakeSequences,
     folder: str | Path,
@@ -96,15 +51,11 @@ def train(
     carried = folder / f"phase{progress.phase}-start.weights.h5"
     for index in range(progress.phase, len(recipe.phases)):
         phase = recipe.phases[index]
-        size = phase.image_size or recipe.image_size
-        fresh = index == 0
-        weights = backbone_weights if fresh else None
-        model = build_network(recipe, size, weights, phase.output_stride)
-        if not fresh:
+        weights = backbone_weights if index == 0 else None
+        model = build_network(recipe, phase, weights)
+        if index:
             model.load_weights(carried)
-        cells = model.output["evidence"].shape[1]
-        grid = map_grid(recipe, cells, phase.output_stride)
-        sequences = make_sequences(size, grid)
+        sequences = phase_sequences(recipe, phase, model, make_sequences)
         if recipe.head == "cascade" and not progress.epoch:
             fit_cascade(model, sequences[0].squares[..., None], sequences[0].examples)
         _run_phase(recipe, phase, model, sequences, folder, progress, after_epoch)
@@ -117,6 +68,14 @@ def train(
     return model
 
 
+def phase_sequences(
+    recipe: Recipe, phase: Phase, model: keras.Model, make_sequences: MakeSequences
+) -> tuple[FilmSequence, FilmSequence]:
+    """Training and validation films as a phase's network takes them."""
+    cells = model.output["evidence"].shape[1]
+    return make_sequences(model.input.shape[1], map_grid(recipe, cells, phase))
+
+
 def compile_phase(
     recipe: Recipe, phase: Phase, model: keras.Model, steps: int
 ) -> keras.Model:
@@ -125,7 +84,7 @@ def compile_phase(
     Args:
         steps: batches of an epoch.
     """
-    set_trainable(model, phase.unfreeze, recipe.train_batch_norm)
+    set_trainable(model, recipe, phase.unfreeze)
     model = keras.Model(
         model.input, {name: model.output[name] for name in ("logits", "evidence")}
     )
@@ -144,15 +103,6 @@ def kept_epoch(recipe: Recipe, history: Sequence[dict]) -> dict:
     if recipe.keep == "best" and not recipe.phases[-1].ema:
         return max(rows, key=lambda row: row["val_logits_accuracy"])
     return rows[-1]
-
-
-def write_history(path: str | Path, history: Sequence[dict]) -> None:
-    """Writes one row per epoch as CSV."""
-    columns = list(dict.fromkeys(key for row in history for key in row))
-    with Path(path).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(history)
 
 
 def _bare(model: keras.Model) -> keras.Model:
@@ -180,7 +130,7 @@ def _run_phase(
         state.get("stopped") for state in progress.callbacks.values()
     )
     if not finished:
-        callbacks.append(_Checkpoint(folder, progress, films, callbacks, after_epoch))
+        callbacks.append(Checkpoint(folder, progress, films, callbacks, after_epoch))
         model.fit(
             films,
             validation_data=validation,
@@ -239,59 +189,3 @@ def _callbacks(
             keras.callbacks.EarlyStopping("val_loss", 0, recipe.early_stopping)
         )
     return callbacks
-
-
-class _Checkpoint(keras.callbacks.Callback):
-    """Saves everything the next epoch depends on; must be the last callback."""
-
-    def __init__(
-        self,
-        folder: Path,
-        progress: Progress,
-        films: FilmSequence,
-        others: Sequence[keras.callbacks.Callback],
-        after_epoch: AfterEpoch | None,
-    ):
-        super().__init__()
-        self.folder, self.progress, self.films = folder, progress, films
-        self.others = {type(other).__name__: other for other in others}
-        self.after_epoch = after_epoch
-
-    def on_train_begin(self, logs=None):
-        for name, state in self.progress.callbacks.items():
-            for key in state.keys() - {"stopped"}:
-                setattr(self.others[name], key, state[key])
-
-    def on_epoch_begin(self, epoch, logs=None):
-        # Films and dropout are drawn anew from the epoch's number alone, because weight
-        # files do not hold the state of random generators.
-        draw = 1000 * self.progress.phase + epoch
-        self.films.start_epoch(draw)
-        dropouts = self.model.get_layer("head").dropouts + [
-            layer
-            for layer in self.model.layers
-            if isinstance(layer, keras.layers.Dropout)
-        ]
-        random = [layer for layer in dropouts if layer.rate > 0]
-        for index, layer in enumerate(random):
-            layer.seed_generator.state.assign([self.films.seed + index, draw])
-
-    def on_epoch_end(self, epoch, logs=None):
-        row = {"phase": self.progress.phase + 1, "epoch": epoch + 1}
-        row["films"] = len(self.films.order)
-        row["learning_rate"] = float(np.asarray(self.model.optimizer.learning_rate))
-        row |= {name: round(float(value), 5) for name, value in (logs or {}).items()}
-        self.progress.history.append(row)
-        self.progress.epoch = epoch + 1
-        self.progress.callbacks = {
-            name: {
-                key: float(value)
-                for key in _CALLBACK_STATE
-                if isinstance(value := getattr(other, key, None), (int, float))
-            }
-            | {"stopped": bool(self.model.stop_training)}
-            for name, other in self.others.items()
-        }
-        self.progress.save(self.folder, self.model)
-        if self.after_epoch:
-            self.after_epoch(self.progress.history)

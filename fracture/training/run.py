@@ -17,7 +17,8 @@ from fracture.model.calibration import Calibration, Serving, operating_points
 from fracture.model.network import Grid, map_grid
 from fracture.model.recipe import Recipe
 from fracture.training.batches import FilmSequence
-from fracture.training.fit import AfterEpoch, train
+from fracture.training.checkpoint import AfterEpoch
+from fracture.training.fit import fit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +75,8 @@ class Run:
         backbone_weights: str | None,
         after_epoch: AfterEpoch | None = None,
     ) -> keras.Model:
-        """Trains, or goes on where `checkpoints` stand; see `fit.train`."""
-        return train(
+        """Trains, or goes on where `checkpoints` stand; see `fit`."""
+        return fit(
             self.recipe,
             self.sequences,
             checkpoints,

@@ -10,7 +10,7 @@ KINDS = {"blank", "chart", "chest", "noise", "photograph", "scan", "screenshot"}
 
 @pytest.fixture(scope="module")
 def pictures():
-    return module.negatives(4, 0)
+    return module.non_radiographs(4, 0)
 
 
 def test_gives_every_kind_whose_package_is_here(pictures):
@@ -27,14 +27,14 @@ def test_are_grey_films_of_at_least_200_pixels_that_differ(pictures):
 
 
 def test_same_seed_same_pixels_and_more_go_on_from_fewer(pictures):
-    for kind, films in module.negatives(1, 0).items():
+    for kind, films in module.non_radiographs(1, 0).items():
         assert np.array_equal(films[0], pictures[kind][0]), kind
-    for kind, films in module.negatives(1, 1).items():
+    for kind, films in module.non_radiographs(1, 1).items():
         assert not np.array_equal(films[0], pictures[kind][0]), kind
 
 
 def test_a_kind_without_its_package_is_left_out(monkeypatch):
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
     module._carried.cache_clear()
-    assert set(module.negatives(0, 0)) == KINDS - {"photograph", "scan"}
+    assert set(module.non_radiographs(0, 0)) == KINDS - {"photograph", "scan"}
     module._carried.cache_clear()

@@ -1,0 +1,129 @@
+"""Every figure of a card, from a weights folder and its films: no training needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+
+from fracture.classifier import FractureClassifier
+from fracture.data.film_table import FilmTable
+from fracture.data.non_radiographs import non_radiographs
+from fracture.evaluation.evaluate import evaluate, predict_films
+from fracture.evaluation.faithfulness import deletion, weight_randomisation
+from fracture.evaluation.novelty import novelty_figures, unseen_kinds
+from fracture.evaluation.thresholds import part_operating_points
+from fracture.model.auxiliary_outputs import Exposure, embed
+from fracture.model.backbones import BACKBONES
+from fracture.model.calibration import Calibration
+from fracture.model.export import load_network, measure_parity, serving_model
+from fracture.model.gradcam import gradcam_difference
+from fracture.model.recipe import Recipe
+from fracture.training.stages import stage
+
+METRICS_FILE = "metrics.json"
+_PROBE = 64  # validation films that exported and Keras model are compared on
+
+
+def measure(
+    folder: str | Path,
+    table: FilmTable,
+    command: str,
+    seed: int,
+    network: keras.Model | None = None,
+    exposure: Exposure | None = None,
+) -> dict:
+    """Measures a weights folder on the films that it was trained and split with.
+
+    Args:
+        folder: as `export_weights` writes it.
+        table: all its films, with their splits.
+        command: what trained it.
+        seed: of that training.
+        network: the folder's, where it is at hand.
+        exposure: the training films' and pictures' embeddings, likewise.
+
+    Returns:
+        The content of metrics.json, plain JSON types.
+
+    Raises:
+        WeightsError: the folder cannot be used.
+        DatasetError: a split has no films.
+    """
+    classifier = FractureClassifier.from_pretrained(folder)
+    config = classifier.config
+    recipe = Recipe.from_dict(config.values["recipe"])
+    if network is None:
+        _, network = load_network(folder)
+    parts = {split: table.of(split) for split in ("validation", "test")}
+    test = parts["test"]
+    squares = test.squares(recipe.image_size)
+    fractured = [example.label != "normal" for example in test.examples]
+    explained = (squares[fractured], test.groups[fractured])
+    calibration = Calibration.from_dict(config.values["calibration"])
+    with stage("predicting validation and test films"):
+        predictions = {
+            split: predict_films(classifier, part.films, split)
+            for split, part in parts.items()
+        }
+    with stage("figures with their intervals"):
+        reports = {
+            split: evaluate(part.examples, part.groups, predictions[split])
+            for split, part in parts.items()
+        }
+        part_points = part_operating_points(
+            (parts["validation"].examples, predictions["validation"]),
+            (test.examples, test.groups, predictions["test"]),
+        )
+    with stage("parity of the exported model, closed-form Grad-CAM"):
+        probe = parts["validation"].squares(recipe.image_size)[:_PROBE]
+        keras_model = serving_model(network, calibration)
+        parity = {
+            "export_difference": measure_parity(folder, keras_model, probe),
+            "gradcam_relative_difference": gradcam_difference(network, probe),
+        }
+    with stage("faithfulness of the heatmap"):
+        backbone = BACKBONES[recipe.backbone]
+        explanation = {
+            "randomisation": weight_randomisation(network, backbone, *explained),
+            "deletion": deletion(classifier, *explained),
+        }
+    with stage("pictures that are no radiographs"):
+        if exposure is None:
+            films = table.of("train").squares(recipe.image_size)
+            exposure = Exposure.draw(network, films, recipe.non_radiographs, seed)
+        out_of_distribution = novelty_figures(
+            classifier,
+            non_radiographs(recipe.non_radiographs, seed + 1),
+            {split: (parts[split].groups, predictions[split]) for split in parts},
+        )
+        out_of_distribution["unseen_kinds"] = unseen_kinds(
+            exposure.limbs, exposure.strange, embed(network, squares), test.groups
+        )
+    return {
+        "model_version": config.model_version,
+        "command": command,
+        "recipe": recipe.to_dict(),
+        "network": {
+            "title": backbone.title,
+            "tag": backbone.tag,
+            "alpha": recipe.alpha if backbone.has_width else None,
+        },
+        "parameters": network.count_params(),
+        "seed": seed,
+        "data": table.counts(),
+        "calibration": calibration.to_dict(),
+        "operating_points": config.values["operating_points"],
+        "part_operating_points": part_points,
+        "parity": parity,
+        **reports,
+        "explanation": explanation,
+        "out_of_distribution": out_of_distribution,
+    }
+
+
+def write_metrics(folder: str | Path, metrics: dict) -> None:
+    """Writes `metrics.json`."""
+    text = json.dumps(metrics, indent=2) + "\n"
+    (Path(folder) / METRICS_FILE).write_text(text, encoding="utf-8")
