@@ -24,6 +24,7 @@ def recipe():
         RECIPES["quick"],
         alpha=0.35,
         image_size=SIZE,
+        output_stride=16,
         hidden_units=16,
         batch_size=8,
     )

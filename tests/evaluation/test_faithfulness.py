@@ -1,25 +1,55 @@
 """The explanation checks tell a faithful map from a decoy."""
 
+import dataclasses
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 from fracture import FractureClassifier
 from fracture.evaluation.faithfulness import deletion, weight_randomisation
+from fracture.model.backbones import BACKBONES
+from fracture.model.network import build_network
 from fracture.weights import WeightsConfig
 
 GROUPS = np.arange(6)
 
 
-def test_shuffled_weights_change_the_map_and_are_put_back(network, squares):
+@pytest.mark.parametrize(
+    "name", ["mobilenetv2", "mobilenetv3small-cnn", "vgg16", "cnn"]
+)
+def test_shuffled_weights_change_the_map_and_are_put_back(
+    name, recipe, network, squares
+):
+    """Of every backbone: a last block that nothing shuffles would correlate fully."""
+    if name != "mobilenetv2":
+        keras.utils.set_random_seed(0)
+        other = dataclasses.replace(recipe, backbone=name, output_stride=None)
+        network = build_network(other)
     before = network.get_weights()
-    figures = weight_randomisation(network, squares, GROUPS)
+    figures = weight_randomisation(network, BACKBONES[name], squares, GROUPS)
     assert set(figures) == {"head", "last_block"}
     for figure in figures.values():
         assert -1 <= figure["value"] < 0.9 and figure["n"] == 6
     for old, new in zip(before, network.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_backbone_has_a_last_block_with_weights(name, recipe):
+    other = dataclasses.replace(recipe, backbone=name, output_stride=None)
+    backbone, network = BACKBONES[name], build_network(other)
+    layers = backbone.layers(network)
+    last = backbone.last_block_layers(network)
+    assert sum(bool(layer.weights) for layer in last) >= 1
+    assert 0 < len(last) < len(layers) and last[-1] is layers[-1]
+
+
+def test_a_shuffle_of_nothing_is_an_error(network, squares):
+    empty = dataclasses.replace(BACKBONES["mobilenetv2"], last_block="out_relu")
+    with pytest.raises(ValueError, match="no weights in its last_block"):
+        weight_randomisation(network, empty, squares, GROUPS)
 
 
 @pytest.mark.parametrize("honest", [True, False])

@@ -1,5 +1,7 @@
 """Closed-form Grad-CAM equals autodiff, map by map; exported equals Keras."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -63,7 +65,7 @@ def test_stride_16_refines_the_map_of_stride_32(recipe, network, squares):
 
     from fracture.model.network import build_network
 
-    coarse = build_network(recipe, output_stride=32)
+    coarse = build_network(dataclasses.replace(recipe, output_stride=32))
     coarse.set_weights(network.get_weights())
     features = [
         np.asarray(keras.Model(m.input, m.get_layer("features").output)(squares))

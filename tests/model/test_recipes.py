@@ -1,7 +1,6 @@
 """Every recipe builds, learns, explains itself and exports through the same code."""
 
 import dataclasses
-import os
 
 import keras
 import numpy as np
@@ -92,11 +91,15 @@ def test_a_recipe_learns_and_explains_itself(name, phantoms):
     assert gradcam_difference(network, pictures) <= 1e-4
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else [])
+        for name in BACKBONES
+    ],
+)
 def test_features_are_not_negative_and_export_exactly(backbone, phantoms, tmp_path):
     """Novelty takes a root of them; what is served is what was trained."""
-    if backbone in LARGE and not os.environ.get("FRACTURE_SLOW"):
-        pytest.skip("takes half a minute; FRACTURE_SLOW=1 runs it")
     recipe = small(name_of(backbone))
     network = build_network(recipe)
     pictures = make_films(recipe, network, phantoms).squares[..., None]
@@ -219,7 +222,7 @@ def test_a_network_without_a_published_backbone_has_no_weights_to_load():
 
 def test_other_output_strides_are_refused():
     with pytest.raises(ValueError, match="vgg16 has no output stride 16"):
-        build_network(small("vgg16"), output_stride=16)
+        build_network(small("vgg16", output_stride=16))
 
 
 def test_a_recipe_from_scratch_trains_everything_first():

@@ -14,12 +14,12 @@ from fracture.data.film_table import load_table
 from fracture.model.network import (
     BackboneError,
     build_network,
-    set_trainable,
 )
 from fracture.model.recipe import Phase, Recipe
 from fracture.model.recipes import RECIPES
 from fracture.training.batches import FilmSequence
-from fracture.training.fit import Progress, train
+from fracture.training.checkpoint import Progress
+from fracture.training.fit import fit
 
 NAME = "someone/fracture"
 TINY = dataclasses.replace(
@@ -57,23 +57,10 @@ def test_the_paper_recipe_is_the_paper():
     assert (paper.early_stopping, paper.plateau, paper.keep) == (5, (0.2, 3), "best")
 
 
-@pytest.mark.parametrize(
-    ("unfreeze", "first"),
-    [(None, None), ("block_16", "block_16"), (3, "Conv_1"), ("all", "Conv1")],
-)
-def test_freezing(unfreeze, first):
-    model = build_network(TINY)
-    set_trainable(model, unfreeze, train_batch_norm=False)
-    paths = [v.path for v in model.trainable_variables if not v.path.startswith("head")]
-    assert not any("_BN" in path or "bn_" in path for path in paths)
-    assert (not paths) if first is None else paths[0].startswith(first)
-    assert any(v.path.startswith("head") for v in model.trainable_variables)
-
-
 def test_scaling_is_inside_the_network():
     """The published scaling ends at [0, 1], the shipped one at [-1, 1]."""
     for recipe, ends in ((RECIPES["mobilenetv2-paper"], (0, 1)), (TINY, (-1, 1))):
-        model = build_network(recipe, 64)
+        model = build_network(dataclasses.replace(recipe, image_size=64))
         scaled = keras.Model(model.input, model.get_layer("pixels").output)
         film = np.array([0, 255], np.uint8).repeat(32 * 64).reshape(1, 64, 64, 1)
         found = np.asarray(scaled(film))
@@ -107,7 +94,7 @@ def run(folder, phantoms, sequence=FilmSequence, recipe=PLAIN):
             FilmSequence(*shared),
         )
 
-    return train(recipe, make_sequences, folder, seed=3)
+    return fit(recipe, make_sequences, folder, seed=3)
 
 
 def test_a_killed_run_resumes_to_the_same_state(tmp_path, phantoms):
@@ -151,10 +138,9 @@ def test_early_stopping_and_best_weights(tmp_path, phantoms):
 def test_from_films_to_weights_card_and_hub(tmp_path, monkeypatch, hub, capfd):
     import train as command
 
-    brief = dataclasses.replace(TINY, phases=(Phase(1, 1e-3),))
+    brief = dataclasses.replace(TINY, phases=(Phase(1, 1e-3),), non_radiographs=2)
     monkeypatch.setitem(RECIPES, "quick", brief)
     monkeypatch.setattr("fracture.evaluation.metrics.DRAWS", 50)
-    monkeypatch.setattr(command, "_NEGATIVES", 2)
     out = tmp_path / "out"
     run = ["--out", str(out), "--phantoms", "24", "--seed", "1"]
     command.main([*run, "--push-to", NAME])
@@ -208,7 +194,8 @@ def test_missing_backbone_weights_say_what_to_do():
 
 
 def test_a_weights_folder_lends_its_backbone(weights, recipe, network):
-    model = build_network(dataclasses.replace(recipe, hidden_units=4), 64, str(weights))
+    other = dataclasses.replace(recipe, hidden_units=4, image_size=64)
+    model = build_network(other, backbone_weights=str(weights))
     for layer in network.layers:
         if layer.name.startswith(("block", "Conv", "bn")) and layer.weights:
             found = model.get_layer(layer.name).get_weights()

@@ -84,9 +84,10 @@ def test_grey_changes_stay_in_range(field):
 @pytest.mark.parametrize(("stride", "cells"), [(32, 5), (16, 11)])
 def test_a_grid_has_the_cells_of_the_map(recipe, stride, cells):
     _, boxes = spot(96, 64)
-    network = build_network(recipe, SIZE, output_stride=stride)
+    recipe = dataclasses.replace(recipe, image_size=SIZE, output_stride=stride)
+    network = build_network(recipe)
     assert network.output["evidence"].shape[1:] == (cells, cells)
-    where = map_grid(recipe, cells, stride)
+    where = map_grid(recipe, cells)
     grid = box_grid(boxes, where)
     assert grid.shape == (cells, cells)
     x, y = (round((at - where.first) / where.step) for at in (96, 64))

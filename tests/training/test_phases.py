@@ -1,0 +1,134 @@
+"""Which variables a phase of a recipe moves: all of them, by name."""
+
+import dataclasses
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from fracture.model.network import build_network
+from fracture.model.recipes import RECIPES
+from fracture.training.fit import compile_phase
+
+# Large networks, and sisters of others.
+SLOW = ("resnet50-cascade", "resnet50", "densenet121", "vgg16", "inception")
+SLOW += ("quick", "mobilenetv2-paper-1.0")
+HEAD = r"head/(hidden|classifier)/(kernel|bias)"
+TAUGHT = rf"{HEAD}|head/log_sharpness"  # by boxes
+CASCADE = "head/(kernels|biases)"
+MOBILE = "(expand|depthwise|project)/kernel|Conv_1/kernel"
+PLAIN = r"conv\d/.*"
+NORMED = r"conv\d(_bn)?/.*"  # with their statistics
+ADDED = rf"added\d(_bn)?/.*|{HEAD}"
+LAST_30 = rf"block_1[456]_{MOBILE}|{HEAD}"  # ten of them: batch norms stay
+# Recipe -> what moves in each phase, as patterns of whole names.
+MOVES = {
+    "mobilenetv2": (TAUGHT, *[rf"block_([3-9]|1\d)_{MOBILE}|{TAUGHT}"] * 2),
+    "quick": (TAUGHT, rf"block_1[3-6]_{MOBILE}|{TAUGHT}"),
+    "mobilenetv2-paper": (HEAD, LAST_30),
+    "mobilenetv2-paper-1.0": (HEAD, LAST_30),
+    "cnn-150": (rf"{PLAIN}|{HEAD}",),
+    "resnet50-cascade": (CASCADE, CASCADE),
+    "inception": (HEAD, rf"after mixed8|{HEAD}"),
+    "dilated-cnn": (rf"{NORMED}|{HEAD}",),
+    "cracknet": (rf"{NORMED}|{HEAD}",),
+    "mobilenetv3-hybrid": (
+        ADDED,
+        rf"conv(_1)?/kernel|expanded_conv\w*(?<!_bn)/(kernel|bias)|{ADDED}",
+    ),
+    "densenet121": (
+        HEAD,
+        rf"(conv\d_(conv|block\d+_\d_conv)|pool\d_conv)/kernel|{HEAD}",
+    ),
+    "vgg16": (HEAD, rf"block\d_conv\d/(kernel|bias)|{HEAD}"),
+    "resnet50": (HEAD, rf"conv\d_(block\d_\d_)?conv/(kernel|bias)|{HEAD}"),
+}
+
+
+def test_every_recipe_is_listed():
+    assert MOVES.keys() == RECIPES.keys()
+    for name, moves in MOVES.items():
+        assert len(moves) == len(RECIPES[name].phases)
+
+
+def brief(recipe):
+    """The recipe on squares as small as its backbone takes, at a rate that shows."""
+    size = 96 if recipe.backbone == "inceptionv3" else 64
+    return dataclasses.replace(
+        recipe,
+        schedule="constant",
+        phases=tuple(
+            dataclasses.replace(
+                phase, image_size=size, output_stride=None, learning_rate=1.0
+            )
+            for phase in recipe.phases
+        ),
+    )
+
+
+def named(network, pattern):
+    """The paths of the weights that a pattern means."""
+    if "after mixed8" in pattern:  # its layers have numbers for names
+        ends = (network.get_layer(end).output for end in ("mixed8", "features"))
+        layers = keras.Model(*ends).layers
+        kernels = "|".join(f"{layer.name}/kernel" for layer in layers)
+        pattern = pattern.replace("after mixed8", kernels)
+    paths = {weight.path for weight in network.weights}
+    return {path for path in paths if re.fullmatch(pattern, path)}
+
+
+def learns(layer):
+    """What a step may change: trainable weights, and the statistics with them."""
+    norm = isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+    return layer.weights if norm else layer.trainable_weights
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_exactly_these_variables_train(name):
+    recipe = brief(RECIPES[name])
+    network = build_network(recipe, recipe.phases[0])
+    for phase, pattern in zip(recipe.phases, MOVES[name], strict=True):
+        compile_phase(recipe, phase, network, steps=1)
+        found = {weight.path for layer in network.layers for weight in learns(layer)}
+        # Of a map that no box teaches it has no gradient.
+        assert found == named(network, pattern) | {"head/log_sharpness"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+        for name in RECIPES
+    ],
+)
+def test_exactly_these_variables_move(name):
+    recipe = brief(RECIPES[name])
+    keras.utils.set_random_seed(0)
+    network = build_network(recipe, recipe.phases[0])
+    size, cells = network.input.shape[1], network.output["evidence"].shape[1]
+    rng = np.random.default_rng(0)
+    films = rng.integers(0, 256, (2, size, size, 1), np.uint8)
+    sets = np.array([[[1, 0, 0], [1, 1, 1]], [[0, 0, 1], [1, 1, 1]]], np.float32)
+    boxes = np.zeros((2, cells, cells), np.float32)
+    boxes[1, 0, 0] = 1
+    start = network.get_weights()
+    for phase, pattern in zip(recipe.phases, MOVES[name], strict=True):
+        network.set_weights(start)
+        model = compile_phase(recipe, phase, network, steps=1)
+        model.run_eagerly = True
+        model.train_on_batch(films, {"logits": sets, "evidence": boxes})
+        found = {
+            weight.path
+            for weight, old in zip(network.weights, start, strict=True)
+            if not np.array_equal(weight, old, equal_nan=True)
+        }
+        assert found == named(network, pattern)
+
+
+def test_a_phase_without_a_stride_has_the_backbones_own(recipe):
+    """Whatever is served: the same None must not mean two things."""
+    recipe = dataclasses.replace(recipe, image_size=96, output_stride=16)
+    phase = dataclasses.replace(recipe.phases[0], image_size=None, output_stride=None)
+    assert build_network(recipe).output["evidence"].shape[1] == 7
+    assert build_network(recipe, phase).output["evidence"].shape[1] == 3
