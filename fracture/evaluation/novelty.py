@@ -75,8 +75,8 @@ def unseen_kinds(
 
 
 def _auroc(groups: Sequence[str], known: np.ndarray, strange: np.ndarray) -> dict:
-    """Negatives against films; every negative is a group of its own."""
-    alone = [f"negative-{index}" for index in range(len(strange))]
+    """Pictures against films; every picture is a group of its own."""
+    alone = [f"picture-{index}" for index in range(len(strange))]
     truth = np.arange(len(known) + len(strange)) >= len(known)
     score = np.concatenate([known, strange])
     return bootstrap(auroc, [*groups, *alone], truth, score)
