@@ -1,4 +1,4 @@
-"""Trains the classifier in two phases; writes a weights folder that explains itself.
+"""Trains the classifier in phases; writes a weights folder that explains itself.
 
     python train.py                     phantom films: see all of it work, no data
     python train.py --data FOLDER       your films, the default recipe
@@ -168,7 +168,7 @@ def main(argv: list[str] | None = None) -> None:
     table = read_films(out, args)
     run = Run(recipe, table, args.seed, args.train_only)
 
-    # --- two phases ---
+    # --- the phases of the recipe ---
     network = run.train(checkpoints, initial)
     history = Progress.load(checkpoints).history
     write_history(out / "history.csv", history)
