@@ -12,6 +12,7 @@ import pytest
 import yaml
 from toy_films import CALIBRATION, POINTS, draw_films, example, predict
 
+from fracture.card import console
 from fracture.card.__main__ import main
 from fracture.card.card import CardError, render_card
 from fracture.card.figures import plot_report
@@ -194,14 +195,29 @@ def test_a_few_films_make_a_card(labels, tmp_path):
     weights = tmp_path / "weights"
     weights.mkdir()
     (weights / "metrics.json").write_text(json.dumps(metrics))
-    for name in ("once", "again"):
-        main(weights, tmp_path / name)
-    card = (tmp_path / "once").read_bytes()
-    assert card == (tmp_path / "again").read_bytes()
+    main(weights, tmp_path / "card.md")
+    card = (tmp_path / "card.md").read_text(encoding="utf-8")
+    assert card == render_card(metrics)
     plots = list((weights / "figures").glob("*"))
     assert len(plots) == (4 if "normal" in labels else 0)
     for path in plots:
-        assert f"](weights/figures/{path.name})" in card.decode()
+        assert f"](weights/figures/{path.name})" in card
+
+
+@pytest.mark.parametrize("width", [50, 160])
+def test_a_report_on_the_command_line_is_whole(metrics, capsys, monkeypatch, width):
+    """On a narrow terminal, too: what is too long is folded, not cut."""
+    monkeypatch.setattr(console, "_WIDE", width)
+    left_out = {"name": "a_[b]_*c*.png", "reason": "empty", "code": "no_pixels"}
+    said = {"model_version": "test-1.0+abc", "unreadable": [left_out]}
+    console.print_evaluation({**metrics["test"], **said})
+    text = capsys.readouterr().out
+    assert "…" not in text and "AUROC, fracture against normal" in text
+    assert "test-1.0+abc" in text and "a_[b]_*c*.png" in text
+    for title in ("Films and findings", "Subgroups", "Heatmap against boxes", "part"):
+        assert title in text
+    if width == 160:
+        assert re.search(r"hardware +atlas +10 +10 +- +- +- +-", text)
 
 
 # --- networks and their training ---
