@@ -28,7 +28,7 @@ def main(
     except ModuleNotFoundError as error:
         lacking = f'drawing lacks {error.name}: pip install "fracture[train]"'
         sys.exit(f"fracture.card: wrote {card}, but no plots; {lacking}")
-    plot_report(read_metrics(weights)["test"], weights / "figures")
+    plot_report(read_metrics(weights).get("test", {}), weights / "figures")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def plot_report(report: Mapping, folder: str | Path) -> list[Path]:
         What was written.
     """
     paths = []
-    for source, figures in report["fracture"].items():
+    for source, figures in report.get("fracture", {}).items():
         for kind, draw in _KINDS.items():
             if not PLOTS[kind] <= figures.keys():
                 continue

@@ -352,6 +352,14 @@ def test_a_plot_of_what_is_missing_is_not_drawn(metrics, tmp_path):
     assert all(f"/{name})" in card for name in drawn)
 
 
+def test_metrics_without_any_test_figure_make_a_card(metrics, tmp_path):
+    del metrics["test"]
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    main(tmp_path, tmp_path / "card.md")
+    card = (tmp_path / "card.md").read_text(encoding="utf-8")
+    assert "test AUROC not measured" in card and "model-index" not in card
+
+
 @pytest.mark.parametrize("entry", ["model_version", "recipe", "data", "command"])
 def test_a_card_of_nobody_is_refused(metrics, entry, tmp_path):
     del metrics[entry]
