@@ -13,6 +13,7 @@ from fracture.classes import BODY_PARTS, CLASSES, MAPS
 CONFIG_FILE = "config.json"
 MODEL_FILE = "model.onnx"
 KERAS_FILE = "model.weights.h5"
+METRICS_FILE = "metrics.json"
 FORMAT = 2
 
 

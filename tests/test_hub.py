@@ -129,6 +129,7 @@ def test_a_taken_version_is_refused_and_another_tag_is_not(hub, folder):
         ("weights_missing", lambda f: (f / "metrics.json").unlink()),
         ("weights_missing", lambda f: (f.parent / "MODEL_CARD.md").unlink()),
         ("card_differs", lambda f: write_metrics(f, {"model_version": "another"})),
+        ("card_differs", lambda f: (f / "metrics.json").write_text("{")),
         ("card_differs", lambda f: (f.parent / "MODEL_CARD.md").write_text("AUROC 1")),
     ],
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fracture import FractureClassifier
-from fracture.card.card import render_card, write_card
+from fracture.card.card import render_card
 from fracture.data.datasets import load_examples
 from fracture.data.phantom import draw_phantom
 from fracture.data.splits import read_split
@@ -64,15 +64,10 @@ def test_metrics_are_of_these_weights(metrics):
     assert metrics["model_version"] == config.model_version
 
 
-def test_the_card_is_rendered_from_the_metrics(metrics, tmp_path):
+def test_the_card_is_rendered_from_the_metrics(metrics):
     card = (ROOT / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert card == render_card(metrics)
-    write_card(WEIGHTS, tmp_path / "card.md")
-    assert (tmp_path / "card.md").stat().st_size > 1000
-    changed = card.replace(
-        f"{metrics['test']['fracture']['fracatlas']['auroc']['value']:.3f}", "0.999"
-    )
-    assert changed != card  # a number changed by hand is noticed
+    assert "not measured" not in card
 
 
 @pytest.mark.data

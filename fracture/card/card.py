@@ -1,40 +1,22 @@
 """metrics.json -> MODEL_CARD.md: no number in the card is typed by a person.
 
-python -m fracture.card.card weights MODEL_CARD.md
+What it says stands in `template.md`.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCardData
+from jinja2 import UndefinedError
 
-from fracture.card import card_sections as sections
-from fracture.card.figures import plot_report
-from fracture.card.literature import CLAIMS, LEAKS, PUBLISHED
-from fracture.card.tables import FIGURES, Table
+from fracture.card.markdown import figure_names, render
+from fracture.card.plot_names import PLOTS, plot_file
+from fracture.weights import METRICS_FILE
 
-_DISCLAIMER = (
-    "**Research software. Not cleared by the FDA, not CE-marked, not a medical device. "
-    "Do not use it to diagnose or to treat anybody.**"
-)
-# What is known of the sources that the shipped weights were trained on.
-_SOURCES = {
-    "fracatlas": "FracAtlas (Abedeen et al., Scientific Data 2023, "
-    "[doi](https://doi.org/10.6084/m9.figshare.22363012)), CC BY 4.0. Films over "
-    "1,024 pixels reduced to that; duplicates and contradictory labels removed.",
-    "sr2022": "'bone-fracture-7fylg' (Roboflow), CC BY 4.0. Its `line` is read as "
-    "hairline, `angle` and `messed_up_angle` as displaced.",
-    "bonebreak": "'Bone Break Classification' (Roboflow, Kaggle), CC BY 4.0 by its "
-    "uploader's claim; scraped and noisy, so for training only. Hairline is hairline; "
-    "comminuted, dislocation, oblique and spiral are read as displaced.",
-    "phantom": "synthetic films, drawn by `fracture/data/phantom.py`.",
-}
-
-
+_TEMPLATE = Path(__file__).with_name("template.md")
 # Section and key of a figure -> the Hub's name for it.
 _HUB_METRICS = {
     ("fracture", "auroc"): "roc_auc",
@@ -49,180 +31,95 @@ _HUB_METRICS = {
 }
 
 
+class CardError(ValueError):
+    """The metrics are not such as `train.py` writes."""
+
+
 def render_card(metrics: Mapping, figures: str = "weights/figures") -> str:
     """Renders the model card, the same text for the same metrics.
 
     Args:
-        metrics: content of a weights folder's metrics.json.
-        figures: where the card finds the figures, relative to itself.
+        metrics: content of a weights folder's metrics.json; figures that it lacks are
+            said to be not measured.
+        figures: where the card finds the plots, relative to itself.
+
+    Raises:
+        CardError: they lack model, recipe, data or command, or garble an entry.
     """
-    return "\n".join(
-        (
-            f"---\n{_metadata(metrics).to_yaml()}\n---\n",
-            *_introduction(metrics),
-            *_data(metrics),
-            *sections.results(metrics, figures),
-            *sections.operating_points(metrics, figures),
-            *sections.body_parts(metrics),
-            *sections.heatmap(metrics),
-            *sections.out_of_distribution(metrics),
-            *sections.failures(metrics),
-            *_comparison(metrics),
-            *_limits(),
-            *_reproduction(metrics, figures),
+    try:
+        network = _network(metrics)
+        return render(
+            _TEMPLATE,
+            metrics=metrics,
+            network=network,
+            metadata=_metadata(metrics, network["tag"]).to_yaml(),
+            figures=figures,
+            plots=PLOTS,
+            plot_file=plot_file,
         )
-    )
+    except (AttributeError, KeyError, TypeError, UndefinedError) as error:
+        message = f"{METRICS_FILE} lacks or garbles an entry: {error}"
+        raise CardError(message) from error
 
 
-def _metadata(metrics: Mapping) -> ModelCardData:
+def _network(metrics: Mapping) -> Mapping:
+    """`title`, `tag` and `alpha` of the backbone; older metrics name its key alone."""
+    if "network" in metrics:
+        return metrics["network"]
+    recipe = metrics["recipe"]
+    backbone = recipe.get("backbone", "mobilenetv2")
+    if backbone == "mobilenetv2":
+        return {"title": "MobileNetV2", "tag": "mobilenet", "alpha": recipe["alpha"]}
+    return {"title": backbone, "tag": backbone, "alpha": None}
+
+
+def _metadata(metrics: Mapping, tag: str) -> ModelCardData:
+    names = figure_names()
     results = [
         EvalResult(
             task_type="image-classification",
             dataset_type=source,
             dataset_name=f"{source}, grouped test split",
             metric_type=kind,
-            metric_name=FIGURES[section][key],
-            metric_value=figures[key]["value"],
-            metric_args={"ci95": figures[key]["ci95"], "n": figures[key]["n"]},
+            metric_name=names[section][key],
+            metric_value=figure["value"],
+            metric_args={name: figure.get(name) for name in ("ci95", "n")},
         )
         for (section, key), kind in _HUB_METRICS.items()
-        for source, figures in metrics["test"][section].items()
-        if figures[key]["value"] is not None
+        for source, figures in metrics.get("test", {}).get(section, {}).items()
+        if (figure := figures.get(key, {})).get("value") is not None
     ]
     return ModelCardData(
         model_name=metrics["model_version"].split("+")[0],
         license="apache-2.0",
         library_name="keras",
         pipeline_tag="image-classification",
-        tags=["radiography", "fracture", "grad-cam", "onnx", "mobilenet"],
+        tags=["radiography", "fracture", "grad-cam", "onnx", tag],
         metrics=sorted(set(_HUB_METRICS.values())),
         eval_results=results or None,
     )
 
 
-def _introduction(metrics: Mapping) -> Iterator[str]:
-    recipe = metrics["recipe"]
-    yield "# fracture: normal, hairline or displaced?\n"
-    yield f"{_DISCLAIMER}\n"
-    yield (
-        "A radiograph of a limb goes in; calibrated probabilities of *normal*, "
-        "*hairline* and *displaced* fracture come out, a finding that may be "
-        "*uncertain*, and the heatmap of the regions that raised the score.\n"
-    )
-    yield f"- **Model**: `{metrics['model_version']}`"
-    yield f"- **Recipe**: `{recipe['name']}`. {recipe['description']}"
-    yield (
-        f"- **Network**: MobileNetV2, alpha {recipe['alpha']}, "
-        f"{recipe['image_size']} x {recipe['image_size']} grey, "
-        f"{metrics['parameters']:,} parameters; exact Grad-CAM inside the graph"
-    )
-    yield "- **Licence**: Apache-2.0 for code and weights\n"
-    yield "## Use\n"
-    yield (
-        "**Intended**: research and teaching on plain films of hand, leg, hip and "
-        "shoulder; a reference implementation to compare with.\n"
-    )
-    yield (
-        "**Out of scope**: any clinical decision, triage or second reading; children's "
-        "growth plates; spine, skull, ribs and chest; CT and MRI; follow-up of known "
-        "fractures, films after surgery, plaster; photographs of films or screens; "
-        "images that are no radiographs.\n"
-    )
+def read_metrics(weights: str | Path) -> dict:
+    """The metrics of a weights folder.
 
-
-def _data(metrics: Mapping) -> Iterator[str]:
-    yield "## Data\n"
-    for source in metrics["data"]:
-        yield f"- **{source}**: {_SOURCES.get(source, 'brought by whoever trained.')}"
-    yield ""
-    labels = ("normal", "fractured", "hairline", "displaced")
-    rows = [
-        (source, split, *(str(counts.get(label, 0)) for label in labels))
-        for source, splits in metrics["data"].items()
-        for split, counts in splits.items()
-    ]
-    yield Table("Films", ("source", "split", *labels), rows).markdown()
-    yield (
-        "**Unit of the split**: the group, kept whole: near-duplicates and, where no "
-        "patient id is known, neighbouring numbers. Stratified by source and label; "
-        "names and checksums of every film are in `weights/split.csv`.\n"
-    )
-    yield (
-        "**Labels**: sources label at different grain. *Fractured* counts as hairline "
-        "or displaced, and a source without normal films never speaks about *normal* "
-        "(label sets, `fracture/data/labels.py`). Grouping a severity data set's "
-        "finer classes into hairline and displaced was done for this project, not by "
-        "the data set; how far readers agree on any label is not published.\n"
-    )
-
-
-def _comparison(metrics: Mapping) -> Iterator[str]:
-    yield "## Beside other people's figures\n"
-    ours = [
-        f"{figures['auroc']['value']:.3f} on {source}"
-        for source, figures in metrics["test"]["fracture"].items()
-    ]
-    yield (
-        "Others' numbers are theirs, on their films; none is a ranking. Ours to read "
-        f"them with: test AUROC {', '.join(ours) or 'not measured'}, split by group.\n"
-    )
-    yield "**Claims of the systems this project implements**\n"
-    header = ("system", "films", "claim", "why it cannot be compared")
-    yield Table("Claims", header, list(CLAIMS)).markdown()
-    yield "**Figures on films kept apart**\n"
-    header = ("study", "films", "result")
-    yield Table("Published", header, list(PUBLISHED)).markdown()
-    yield "**Why numbers from a leaked split are higher**\n"
-    yield from (f"- {reason}" for reason in LEAKS)
-    yield ""
-
-
-def _limits() -> Iterator[str]:
-    yield "## Limits\n"
-    yield (
-        "- Few hospitals and devices, no test at a hospital apart; no patient ids, no "
-        "age or sex in the public data, so no figures by them.\n"
-        "- Orthopaedic hardware, casts and splints go with fractures in the training "
-        "data: read the figure without hardware.\n"
-        "- Hairline against displaced rests on few films with trustworthy labels: mind "
-        "the interval.\n"
-        "- A single film is judged; clinicians read studies of several views, and know "
-        "where it hurts.\n"
-        "- Calibration holds at the prevalence of the validation films.\n"
-        f"- {_DISCLAIMER}\n"
-    )
-
-
-def _reproduction(metrics: Mapping, figures: str) -> Iterator[str]:
-    yield "## Training, and how to get every number\n"
-    yield f"![Training and validation curves]({figures}/curves.png)\n"
-    yield "Every measured number above comes from one run of this command:\n"
-    yield f"```\n{metrics['command']}\n```\n"
-    yield "The test figures alone, from the weights and the same films:\n"
-    yield "```\npython -m fracture evaluate FOLDER --split test\n```\n"
-    yield "This card and its figures, from `metrics.json`:\n"
-    yield "```\npython -m fracture.card.card weights MODEL_CARD.md\n```\n"
+    Raises:
+        FileNotFoundError: there are none.
+        ValueError: they are no JSON.
+    """
+    return json.loads((Path(weights) / METRICS_FILE).read_text(encoding="utf-8"))
 
 
 def write_card(weights: str | Path, card: str | Path) -> None:
-    """Renders a weights folder's card to a file."""
+    """Renders a weights folder's card to a file.
+
+    Raises:
+        FileNotFoundError, ValueError: what `read_metrics` and `render_card` raise.
+    """
     weights, card = Path(weights), Path(card)
     try:
         folder = weights.resolve().relative_to(card.resolve().parent)
     except ValueError:
         folder = weights.resolve()
-    text = render_card(_read(weights), (folder / "figures").as_posix())
+    text = render_card(read_metrics(weights), (folder / "figures").as_posix())
     card.write_text(text, encoding="utf-8", newline="\n")
-
-
-def _read(weights: Path) -> dict:
-    return json.loads((weights / "metrics.json").read_text(encoding="utf-8"))
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("weights", type=Path)
-    parser.add_argument("card", type=Path)
-    arguments = parser.parse_args()
-    write_card(arguments.weights, arguments.card)
-    plot_report(_read(arguments.weights)["test"], arguments.weights / "figures")

@@ -6,7 +6,6 @@ by colour alone.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -16,7 +15,8 @@ matplotlib.use("Agg")  # no screen needed
 import numpy as np
 from matplotlib import pyplot
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter
+
+from fracture.card.plot_names import PLOTS, plot_file
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.55"
 _MARKERS = {"rule_out": ("o", GREEN), "rule_in": ("s", ORANGE)}
@@ -44,30 +44,28 @@ def plot_curves(history: Sequence[dict], path: str | Path) -> None:
 
 
 def plot_report(report: Mapping, folder: str | Path) -> list[Path]:
-    """Draws every figure of a report's sources that have normal and fractured films.
+    """Draws the plots of each source that has normal and fractured films.
+
+    A plot of figures that an older report lacks is left out.
 
     Args:
         report: from `evaluate`.
-        folder: gets `KIND-SOURCE.png`, see `figure_name`.
+        folder: gets a file for each, see `plot_file`.
 
     Returns:
         What was written.
     """
     paths = []
-    for source, figures in report["fracture"].items():
+    for source, figures in report.get("fracture", {}).items():
         for kind, draw in _KINDS.items():
+            if not PLOTS[kind] <= figures.keys():
+                continue
             figure, axis = pyplot.subplots(figsize=(4.6, 4.0))
             draw(axis, figures)
             axis.set_title(f"{source}, {figures['films']} films", fontsize=10)
-            paths.append(Path(folder) / figure_name(kind, source))
+            paths.append(Path(folder) / plot_file(kind, source))
             save_figure(figure, paths[-1])
     return paths
-
-
-def figure_name(kind: str, source: str) -> str:
-    """File name of a figure: `roc`, `reliability`, `confusion` or `decision`."""
-    name = re.sub(r"\W+", "-", source.lower())
-    return f"{kind}-{name}.png"
 
 
 def _roc(axis: Axes, figures: Mapping) -> None:
@@ -174,39 +172,3 @@ def save_figure(figure: pyplot.Figure, path: str | Path) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100, metadata={"Software": None})
     pyplot.close(figure)
-
-
-def plot_comparison(rows: Sequence[Mapping], path: str | Path) -> None:
-    """AUROC with its interval against latency, one mark for each recipe."""
-    figure, axis = pyplot.subplots(figsize=(8, 5))
-    styles = {"ImageNet": ("o", BLUE), "from scratch": ("s", ORANGE)}
-    for start, (marker, colour) in styles.items():
-        chosen = [row for row in rows if row["initialisation"] == start]
-        values = np.array([row["auroc"]["value"] for row in chosen])
-        ends = np.array([row["auroc"]["ci95"] for row in chosen]).reshape(-1, 2)
-        axis.errorbar(
-            [row["latency_ms"] for row in chosen],
-            values,
-            np.abs(ends.T - values),
-            fmt=marker,
-            color=colour,
-            elinewidth=0.8,
-            capsize=2,
-            label=f"starts from {start}" if start == "ImageNet" else start,
-        )
-    # Neighbours have their names above and below in turn.
-    for number, row in enumerate(sorted(rows, key=lambda row: row["latency_ms"])):
-        at = (row["latency_ms"], row["auroc"]["value"])
-        away = (5, -11 if number % 2 else 4)
-        axis.annotate(row["recipe"], at, away, textcoords="offset points", fontsize=8)
-    axis.axhline(0.5, color=GREY, linestyle=":", linewidth=1)
-    axis.set_xscale("log")
-    latencies = [row["latency_ms"] for row in rows]
-    axis.set_xlim(min(latencies) / 1.3, max(latencies) * 2)  # room for the names
-    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.xaxis.set_major_formatter("{x:g}")
-    axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.set_xlabel("latency of one film, ms")
-    axis.set_ylabel("AUROC, fracture against normal (95 % interval)")
-    axis.legend(frameon=False, loc="lower left")
-    save_figure(figure, path)

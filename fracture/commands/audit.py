@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fracture.commands.options import fail
+from fracture.commands.options import fail, training_extra
 
 
 def audit(
@@ -56,12 +56,10 @@ def audit(
       2  a folder or a split file that cannot be used
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
+    with training_extra("audit"):
         from fracture.data.audit import audit as look
         from fracture.data.audit import summarise
         from fracture.data.datasets import DatasetError
-    except ModuleNotFoundError as error:
-        fail(f'audit lacks {error.name}: pip install "fracture[train]"')
     try:
         found = look(folder, split_file)
     except DatasetError as error:

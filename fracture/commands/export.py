@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fracture.commands.options import Weights, fail, told
+from fracture.commands.options import Weights, fail, told, training_extra
 
 
 class Target(str, enum.Enum):
@@ -40,11 +40,9 @@ def export(
     from fracture.hub import resolve
     from fracture.weights import KERAS_FILE, WeightsConfig
 
-    try:
+    with training_extra("export"):
         from fracture.model.conversion import TARGETS, convert
         from fracture.model.export import ParityError
-    except ModuleNotFoundError as error:
-        fail(f'export lacks {error.name}: pip install "fracture[train]"')
     form = TARGETS[target.value]
     with told():
         config = WeightsConfig.load(resolve(weights, ["*.json", "*.onnx", KERAS_FILE]))

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fracture.commands.options import Weights, fail, told
+from fracture.commands.options import Weights, told
 from fracture.weights import MODEL_FILE, WeightsConfig
 
 
@@ -123,10 +123,8 @@ def push(
         raise typer.BadParameter("name a repository, or a --space")
     with told():
         if repository:
-            try:
-                from fracture.publishing.model_repository import publish
-            except ModuleNotFoundError as error:
-                fail(f'push lacks {error.name}: pip install "fracture[train]"')
+            from fracture.publishing.model_repository import publish
+
             folder = Path(weights)
             inside = folder / "MODEL_CARD.md"
             beside = folder.parent / "MODEL_CARD.md"

@@ -37,3 +37,12 @@ def told() -> Iterator[None]:
         yield
     except WeightsError as error:
         fail(f"{error.message} [{error.code}]")
+
+
+@contextlib.contextmanager
+def training_extra(command: str) -> Iterator[None]:
+    """A module that only training brings, where it lacks, ends the command."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        fail(f'{command} lacks {error.name}: pip install "fracture[train]"')

@@ -21,8 +21,8 @@ from fracture.model.export import load_network, measure_parity, serving_model
 from fracture.model.gradcam import gradcam_difference
 from fracture.model.recipe import Recipe
 from fracture.training.stages import stage
+from fracture.weights import METRICS_FILE
 
-METRICS_FILE = "metrics.json"
 _PROBE = 64  # validation films that exported and Keras model are compared on
 
 

@@ -1,22 +1,14 @@
-"""A report on any folder of labelled films: what `python -m fracture evaluate` does."""
+"""A report on any folder of labelled films, for `python -m fracture evaluate`."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import rich.box
-import rich.console
-import rich.table
 from PIL import Image
 from tqdm import tqdm
 
-from fracture.card.figures import plot_report
-from fracture.card.tables import report_tables
 from fracture.classifier import FractureClassifier
 from fracture.data.datasets import DatasetError, Example, load_examples
 from fracture.data.splits import near_duplicate_groups, read_split
@@ -38,7 +30,7 @@ def evaluate_folder(
 
     Args:
         data: folder or manifest, see `fracture.data.datasets`.
-        weights: a weights folder.
+        weights: a weights folder, or `user/name@revision` on the Hugging Face Hub.
         split: evaluates these films of `split_file` alone.
         split_file: as written by `train.py`; default that of the weights.
 
@@ -54,7 +46,7 @@ def evaluate_folder(
     classifier = FractureClassifier.from_pretrained(weights)
     examples = load_examples(data)
     if split:
-        path = Path(split_file or Path(weights) / "split.csv")
+        path = Path(split_file or classifier.config.folder / "split.csv")
         if not path.is_file():
             raise DatasetError(f"there is no split file {path}")
         names = read_split(path)
@@ -115,33 +107,3 @@ def _thumbnail(film: Radiograph) -> np.ndarray:
     picture = Image.fromarray(film.pixels)
     picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
     return np.asarray(picture)
-
-
-def print_report(report: Mapping) -> None:
-    """Prints every table that has rows, and what could not be read."""
-    wide = None if sys.stdout.isatty() else 160
-    console = rich.console.Console(width=wide, highlight=False, markup=False)
-    console.print(report["model_version"], style="bold")
-    for table in report_tables(report):
-        grid = rich.table.Table(
-            title=table.title, title_justify="left", box=rich.box.SIMPLE_HEAD
-        )
-        for index, name in enumerate(table.header):
-            grid.add_column(name, overflow="fold", no_wrap=index == 0)
-        for row in table.rows:
-            grid.add_row(*row)
-        console.print(grid)
-    for film in report["unreadable"]:
-        console.print(f"left out {film['name']}: {film['reason']} [{film['code']}]")
-
-
-def write_report(report: Mapping, path: str | Path) -> list[Path]:
-    """Writes a report as JSON, and its figures into `STEM_figures/` beside it.
-
-    Returns:
-        What was written.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    return [path, *plot_report(report, path.parent / f"{path.stem}_figures")]

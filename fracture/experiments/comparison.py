@@ -15,12 +15,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fracture.card.figures import plot_comparison
-from fracture.card.tables import Table, interval, number
 from fracture.classifier import FractureClassifier
 from fracture.data.datasets import DatasetError
 from fracture.evaluation.evaluate import evaluate, predict_films
 from fracture.experiments.budget import machine, within
+from fracture.experiments.comparison_report import plot_comparison, render_comparison
 from fracture.model.export import export_weights
 from fracture.model.gradcam import gradcam_difference
 from fracture.model.network import backbone_weights
@@ -30,22 +29,6 @@ from fracture.training.run import Run
 from fracture.weights import MODEL_FILE
 
 _TIMED = 30  # predictions that the latency is the median of
-_COLUMNS = {
-    "recipe": "recipe",
-    "initialisation": "starts from",
-    "parameters": "parameters",
-    "multiply_accumulates": "MACs",
-    "model_bytes": "ONNX file",
-    "latency_ms": "latency",
-    "films_shown": "films shown",
-    "accuracy": "accuracy",
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "F1",
-    "auroc": "AUROC (95 % interval)",
-    "export_difference": "export",
-    "gradcam_difference": "Grad-CAM",
-}
 
 
 class ComparisonError(RuntimeError):
@@ -181,49 +164,3 @@ def _latency(folder: Path) -> float:
         classifier.run_squares(film)
         times.append(time.perf_counter() - begun)
     return round(1000 * statistics.median(times), 2)
-
-
-def render_comparison(summary: dict) -> str:
-    """`comparison.md` of `comparison.json`."""
-    rows = summary["rows"]
-    first = rows[0]
-    lines = [
-        "# Recipes compared",
-        "",
-        f"Same split, {summary['minutes']:g} minutes of training each on "
-        f"{summary['machine']}: what a recipe reaches in that time, not what it could "
-        f"in the end. Test films of {first['source']}: {first['films']}, of which "
-        f"{first['fractured']} fractured; accuracy, precision, recall and F1 of the "
-        "calibrated probability at 0.5. Latency: median of one film through the "
-        "exported network, maps included. Export and Grad-CAM: largest difference of "
-        "the exported from the Keras model, and of its maps from autodiff's.",
-        "",
-        "![AUROC against latency](comparison.png)",
-        "",
-    ]
-    cells = [
-        tuple(_cell(key, row[key]) for key in _COLUMNS)
-        for row in sorted(rows, key=lambda row: -row["auroc"]["value"])
-    ]
-    table = Table("Recipes", tuple(_COLUMNS.values()), cells).markdown()
-    return "\n".join(lines) + "\n" + table
-
-
-def _cell(key: str, value) -> str:
-    if key == "parameters":
-        return f"{value / 1e6:.2f} M"
-    if key == "multiply_accumulates":
-        return f"{value / 1e9:.2f} G"
-    if key == "model_bytes":
-        return f"{value / 1e6:.1f} MB"
-    if key == "latency_ms":
-        return f"{value:.1f} ms"
-    if key == "films_shown":
-        return f"{value:,}"
-    if key.endswith("difference"):
-        return f"{value:.1g}"
-    if not isinstance(value, dict):
-        return value
-    if value["value"] is None:
-        return "undefined"
-    return interval(value) if key == "auroc" else number(value["value"])

@@ -10,8 +10,9 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from fracture.card.figures import BLUE, GREEN, GREY, ORANGE, save_figure
-from fracture.card.tables import Table, number
+from fracture.card.markdown import render
 
+_TEMPLATE = Path(__file__).parent / "templates" / "search.md"
 # How a trial that came to its end began, or else how it ended -> its mark.
 _KINDS = {
     "pretrained": {"marker": "o", "color": BLUE},
@@ -23,31 +24,9 @@ _KINDS = {
 
 def render_search(summary: Mapping) -> str:
     """`search.md` of `search.json`; see `fracture.experiments.search.search`."""
-    films, names = summary["films"], tuple(summary["grid"])
     rows = sorted(summary["rows"], key=lambda row: -(row["value"] or 0))
-    cells = [
-        (
-            str(row["trial"]),
-            number(row["value"]),
-            row["state"],
-            f"{row['epochs']} of {row['planned_epochs']}",
-            _start(row),
-            *(f"{row['point'][name]:g}" for name in names),
-        )
-        for row in rows
-    ]
-    header = ("trial", "AUROC", "state", "epochs", "starts from", *names)
-    return (
-        "# Hyperparameters searched\n\n"
-        f"{_conclusion(summary)}\n\n"
-        "AUROC: fracture against normal on the validation films, of the epoch whose "
-        "weights a trial ends with, or of its last one where it was pruned; "
-        f"{films['films']} films, of which {films['fractured']} fractured. The best of "
-        "many trials flatters itself: what its point is worth, a training at it says "
-        "on test films, which no trial has seen.\n\n"
-        "![AUROC of each trial and at each value of the grid](search.png)\n\n"
-        f"{Table('Trials', header, cells).markdown()}"
-    )
+    chosen = {"best": _best(summary), "published": _published(summary)}
+    return render(_TEMPLATE, **{**summary, **chosen, "rows": rows, "start": _start})
 
 
 def _best(summary: Mapping) -> Mapping | None:
@@ -60,32 +39,6 @@ def _published(summary: Mapping) -> Mapping | None:
     """The row of the published choice."""
     rows = (row for row in summary["rows"] if row["point"] == summary["published"])
     return next(rows, None)
-
-
-def _conclusion(summary: Mapping) -> str:
-    """The best point beside the published choice, with the budget, in one sentence."""
-    best, published = _best(summary), _published(summary)
-    trials = len(summary["rows"])
-    budget = (
-        f"{trials} trial{'s' * (trials > 1)} of `{summary['recipe']}`, of "
-        f"{summary['minutes']:g} minutes of training each on {summary['machine']}"
-    )
-    if best is None:
-        return f"None of {budget}, came to its end."
-    found = f"The best of {budget}, is {_described(best)}"
-    if best is published:
-        return f"{found}: the published choice."
-    if published is None:
-        return f"{found}; the published choice was not tried."
-    return f"{found}; the published choice is {_described(published)}."
-
-
-def _described(row: Mapping) -> str:
-    point = ", ".join(f"{name} {value:g}" for name, value in row["point"].items())
-    if row["value"] is None:
-        return f"{point} ({_start(row)}), which diverged"
-    stopped = "" if row["state"] == "complete" else f", {row['state']}"
-    return f"{point} ({_start(row)}{stopped}) with AUROC {row['value']:.3f}"
 
 
 def _start(row: Mapping) -> str:

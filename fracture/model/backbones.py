@@ -48,7 +48,7 @@ class Backbone:
     last_block: str
     constructor: Callable[..., keras.Model] | None = None
     file: str | None = None
-    tag: str | None = None
+    tag: str = "cnn"
     has_width: bool = False
     early: str | None = None
     added: tuple[str, ...] = ()

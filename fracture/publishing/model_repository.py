@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 
-from fracture.card.card import render_card
+from fracture.card.card import read_metrics, render_card
 from fracture.hub import explained, hub_client
 from fracture.weights import (
     CONFIG_FILE,
     KERAS_FILE,
+    METRICS_FILE,
     MODEL_FILE,
     WeightsConfig,
     WeightsError,
     sha256,
 )
 
-METRICS_FILE = "metrics.json"
 # Nothing else is sent: a folder may hold names of films, or files of other people.
 PUBLISHED = (CONFIG_FILE, MODEL_FILE, KERAS_FILE, METRICS_FILE, "history.csv")
 _FIGURES = "figures"
@@ -42,7 +41,8 @@ def check(folder: str | Path, card: str | Path) -> WeightsConfig:
 
     Raises:
         WeightsError: a file is missing or is not the one its checksum was taken of;
-            `card_differs`: metrics of other weights, or a card of other metrics.
+            `card_differs`: metrics of other weights, or of none, or a card of other
+            metrics.
     """
     config = WeightsConfig.load(folder)
     for name, expected in config.values["files"].items():
@@ -53,20 +53,24 @@ def check(folder: str | Path, card: str | Path) -> WeightsConfig:
             message = f"{name} is not the file {CONFIG_FILE} was written for"
             raise WeightsError("weights_checksum", message)
     path = config.folder / METRICS_FILE
+    figures = Path(os.path.relpath(config.folder, Path(card).parent), _FIGURES)
     try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
+        metrics = read_metrics(config.folder)
+        rendered = render_card(metrics, figures.as_posix())
         found = Path(card).read_text(encoding="utf-8")
     except FileNotFoundError as error:
         message = f"there is no {error.filename}; `train.py` writes it"
         raise WeightsError("weights_missing", message) from None
+    except ValueError as error:
+        message = f"{path} or {card} cannot be read: {error}"
+        raise WeightsError("card_differs", message) from error
     if metrics["model_version"] != config.model_version:
         message = f"{path} holds the figures of {metrics['model_version']}"
         raise WeightsError("card_differs", message)
-    figures = Path(os.path.relpath(config.folder, Path(card).parent), _FIGURES)
-    if found != render_card(metrics, figures.as_posix()):
+    if found != rendered:
         message = (
             f"{card} is not what {path} says; render it again: "
-            f"python -m fracture.card.card {config.folder} {card}"
+            f"python -m fracture.card {config.folder} {card}"
         )
         raise WeightsError("card_differs", message)
     return config
@@ -99,8 +103,8 @@ def publish(
     tag = tag or f"v{config.values['version']}"
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    metrics = json.loads((config.folder / METRICS_FILE).read_text(encoding="utf-8"))
-    readme = render_card(metrics, _FIGURES)  # the figures lie beside it there
+    # There, the figures lie beside it.
+    readme = render_card(read_metrics(config.folder), _FIGURES)
     named = [config.folder / name for name in PUBLISHED]
     files = [path for path in named if path.is_file()]
     files += sorted((config.folder / _FIGURES).glob("*.png"))

@@ -11,7 +11,10 @@ from fracture.weights import CONFIG_FILE, MODEL_FILE, WeightsConfig, WeightsErro
 
 # Of a clone, what the app serves with: neither training nor tests.
 _FOLDERS = ("examples", "fracture")
-_NOT_SERVED = ("data", "model", "training", "evaluation", "card", "experiments")
+_NOT_SERVED = {
+    *("data", "model", "training", "evaluation", "card", "experiments", "publishing"),
+    "__pycache__",
+}
 _WEIGHTS = (CONFIG_FILE, MODEL_FILE, "metrics.json", "figures/*.png")
 
 
@@ -65,11 +68,10 @@ def publish_space(
 def _app_files(clone: Path) -> list[Path]:
     named = [clone / name for name in ("app.py", "LICENSE", "MODEL_CARD.md")]
     inside = [path for folder in _FOLDERS for path in (clone / folder).rglob("*")]
-    skipped = {*_NOT_SERVED, "__pycache__"}
     return [
         path
         for path in sorted(named + inside)
-        if path.is_file() and not skipped & set(path.relative_to(clone).parts)
+        if path.is_file() and not _NOT_SERVED & set(path.relative_to(clone).parts)
     ]
 
 
@@ -107,7 +109,10 @@ def space_readme(clone: Path, pinned: str | None) -> str:
 
 def space_requirements(clone: Path) -> list[str]:
     """What the app needs: no training, no tests."""
-    import tomllib  # Python 3.11
+    try:
+        import tomllib
+    except ModuleNotFoundError:  # Python 3.10, where huggingface_hub brings it
+        import tomli as tomllib
 
     project = tomllib.loads((clone / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]

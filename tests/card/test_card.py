@@ -3,17 +3,27 @@
 import copy
 import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
+import jinja2
 import pytest
 import yaml
 from toy_films import CALIBRATION, POINTS, draw_films, example, predict
 
-from fracture.card.card import render_card, write_card
+from fracture.card import console
+from fracture.card.__main__ import main
+from fracture.card.card import CardError, render_card
 from fracture.card.figures import plot_report
+from fracture.card.markdown import render
 from fracture.evaluation import metrics as statistics
 from fracture.evaluation.evaluate import evaluate
 from fracture.evaluation.thresholds import part_operating_points
 from fracture.model.recipes import RECIPES
+
+ROOT = Path(__file__).parents[2]
+MISSING = "not measured"
 
 
 def figure(value, low, high, n=100):
@@ -90,16 +100,16 @@ def test_every_section_is_there(metrics):
         "fracture-test-1.0+abc",
         "python train.py --data films",
         "Not cleared by the FDA, not CE-marked, not a medical device",
-        "0.051 (-0.100 to 0.200) (head)",
+        "0.051 (-0.100 to 0.200) (head, 100 fractured test films)",
         "1.250 (0.800 to 1.600)",
-        "| chest film | 31 | 0.991 (0.981 to 0.999) | - | 0.871 (0.800 to 0.900) |",
+        "| chest film | 31 | 0.991 (0.981 to 0.999) | not measured | 0.871 (0.800 to",
         "Grouping a severity data set's finer classes",
         "50 bootstrap draws",
         metrics["test"]["failures"]["missed"][0]["sentence"],
         "| no hardware | atlas | 110 | 20 |",
         "weights/figures/roc-atlas.png",
         "accuracy 89.26 %",
-        "| leg | rule-in |",
+        "| leg | 80 | 20 | rule-in |",
     ):
         assert text in card
     assert render_card(metrics) == card
@@ -182,11 +192,212 @@ def test_a_few_films_make_a_card(labels, tmp_path):
     predictions = [predict((0.5, 0.3, 0.2)) for _ in examples]
     metrics = make_metrics((examples, [e.name for e in examples], predictions))
     del metrics["out_of_distribution"]
-    (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "metrics.json").write_text(json.dumps(metrics))
-    for name in ("once", "again"):
-        write_card(tmp_path / "weights", tmp_path / name)
-    card = (tmp_path / "once").read_bytes()
-    assert card == (tmp_path / "again").read_bytes()
-    for path in plot_report(metrics["test"], tmp_path / "weights" / "figures"):
-        assert f"](weights/figures/{path.name})" in card.decode()
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "metrics.json").write_text(json.dumps(metrics))
+    main(weights, tmp_path / "card.md")
+    card = (tmp_path / "card.md").read_text(encoding="utf-8")
+    assert card == render_card(metrics)
+    plots = list((weights / "figures").glob("*"))
+    assert len(plots) == (4 if "normal" in labels else 0)
+    for path in plots:
+        assert f"](weights/figures/{path.name})" in card
+
+
+@pytest.mark.parametrize("width", [50, 160])
+def test_a_report_on_the_command_line_is_whole(metrics, capsys, monkeypatch, width):
+    """On a narrow terminal, too: what is too long is folded, not cut."""
+    monkeypatch.setattr(console, "_WIDE", width)
+    left_out = {"name": "a_[b]_*c*.png", "reason": "empty", "code": "no_pixels"}
+    said = {"model_version": "test-1.0+abc", "unreadable": [left_out]}
+    console.print_evaluation({**metrics["test"], **said})
+    text = capsys.readouterr().out
+    assert "…" not in text and "AUROC, fracture against normal" in text
+    assert "test-1.0+abc" in text and "a_[b]_*c*.png" in text
+    for title in ("Films and findings", "Subgroups", "Heatmap against boxes", "part"):
+        assert title in text
+    if width == 160:
+        assert re.search(r"hardware +atlas +10 +10 +- +- +- +-", text)
+
+
+# --- networks and their training ---
+
+MOBILENET = {"title": "MobileNetV2", "tag": "mobilenet", "alpha": 0.75}
+RESNET = {"title": "ResNet50", "tag": "resnet", "alpha": None}
+CNN = {"title": "plain CNN", "tag": "cnn", "alpha": None}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "network", "said", "tag"),
+    [
+        ("mobilenetv2-paper", MOBILENET, "MobileNetV2, alpha 0.75, 224", "mobilenet"),
+        ("mobilenetv2-paper", None, "MobileNetV2, alpha 0.75, 224 x 224", "mobilenet"),
+        ("resnet50", RESNET, "ResNet50, 224 x 224 grey", "resnet"),
+        ("resnet50", None, "resnet50, 224 x 224 grey", "resnet50"),
+        ("cnn-150", CNN, "plain CNN, 150 x 150 grey", "cnn"),
+        ("cnn-150", None, "cnn, 150 x 150 grey", "cnn"),
+    ],
+)
+def test_a_card_names_its_own_network(metrics, recipe, network, said, tag):
+    """Metrics of before the network was named have its recipe alone."""
+    metrics["recipe"] = RECIPES[recipe].to_dict()
+    if network:
+        metrics["network"] = network
+    card = render_card(metrics)
+    front, text = card.split("\n---\n", 1)
+    assert f"- **Network**: {said}" in text
+    assert yaml.safe_load(front[4:])["tags"][4:] == [tag]
+    assert ("It does not grade" in text) == (recipe == "cnn-150")
+
+
+def test_a_recipe_from_before_there_were_backbones(metrics):
+    del metrics["recipe"]["backbone"]
+    assert "MobileNetV2, alpha 1.0" in render_card(metrics)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "rows"),
+    [
+        (
+            "mobilenetv2",
+            (
+                "| 1 | the head, on a frozen backbone | 320 pixels | 1 | 0.001,",
+                "| 2 | the head, and the backbone from `block_3` on | 320 pixels | 14",
+                "| 3 | the head, and the backbone from `block_3` on | 384 pixels | 6 |",
+            ),
+        ),
+        (
+            "mobilenetv2-paper",
+            (
+                "| side of the films | epochs, at most | learning rate |",
+                "the last 30 layers of the backbone | 224 pixels | 20 | 0.0001, low",
+            ),
+        ),
+        ("cnn-150", ("from scratch", "| 1 | everything | 150 pixels | 30 | 0.001 |")),
+    ],
+)
+def test_the_phases_are_those_of_the_recipe(metrics, recipe, rows):
+    metrics["recipe"] = RECIPES[recipe].to_dict()
+    card = render_card(metrics)
+    assert all(row in card for row in rows)
+    phases = card[card.index("| phase |") : card.index("![Training and")]
+    assert phases.count("\n| ") == 1 + len(RECIPES[recipe].phases)
+
+
+# --- what is missing ---
+
+# Holders of entries that have names of their own: one more or one fewer is no lack.
+NAMED = {"fracture", "severity", "classes", "localisation", "subgroups", "by_size"}
+NAMED |= {"body_part", "randomisation", "kinds", "part_operating_points"}
+COUNTS = {"confusion", "findings"}  # tables of them are whole or missing
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    """The shipped metrics with one entry of each kind that there are many of."""
+
+    def first(value):
+        if isinstance(value, list):
+            return [first(child) for child in value[:2]]
+        if not isinstance(value, dict):
+            return value
+        for name in ("subgroups", "by_size", "body_part", "kinds"):
+            if name in value:
+                value = {**value, name: dict([*value[name].items()][:1])}
+        return {key: first(child) for key, child in value.items()}
+
+    text = (ROOT / "weights" / "metrics.json").read_text(encoding="utf-8")
+    return first(json.loads(text))
+
+
+def entries(value, at=()):
+    """Where each entry of nested metrics lies; one figure's parts stand for all."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, child in inner:
+        if isinstance(value, dict):
+            yield (*at, key)
+        figure = isinstance(child, dict) and "ci95" in child
+        if isinstance(child, dict | list) and (not figure or key == "auroc"):
+            yield from entries(child, (*at, key))
+
+
+@pytest.mark.parametrize(
+    "section",
+    ["test", "explanation", "out_of_distribution", "part_operating_points", "parity"],
+)
+def test_what_older_metrics_lack_is_said_to_be_not_measured(shipped, section):
+    """Without any one entry the card stays as it is, or says what it lacks."""
+    metrics = copy.deepcopy(shipped)
+    card, silent = render_card(metrics), []
+    assert MISSING not in card
+    for path in [*entries({section: metrics[section]})]:
+        holder = parent(metrics, path)
+        known = dict(holder)
+        del holder[path[-1]]
+        changed = render_card(metrics)
+        named = (path[-2:-1] and path[-2] in NAMED) or COUNTS & {*path[:-1]}
+        if changed != card and MISSING not in changed and not named:
+            silent.append(path)
+        holder.clear()
+        holder.update(known)
+    assert not silent
+
+
+def test_a_plot_of_what_is_missing_is_not_drawn(metrics, tmp_path):
+    del metrics["test"]["fracture"]["atlas"]["ece"]
+    drawn = {path.name for path in plot_report(metrics["test"], tmp_path)}
+    assert drawn == {f"{kind}-atlas.png" for kind in ("roc", "confusion", "decision")}
+    card = render_card(metrics)
+    assert "Reliability diagram, atlas: not measured" in card
+    assert all(f"/{name})" in card for name in drawn)
+
+
+def test_metrics_without_any_test_figure_make_a_card(metrics, tmp_path):
+    del metrics["test"]
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    main(tmp_path, tmp_path / "card.md")
+    card = (tmp_path / "card.md").read_text(encoding="utf-8")
+    assert "test AUROC not measured" in card and "model-index" not in card
+
+
+@pytest.mark.parametrize("entry", ["model_version", "recipe", "data", "command"])
+def test_a_card_of_nobody_is_refused(metrics, entry, tmp_path):
+    del metrics[entry]
+    with pytest.raises(CardError, match=entry):
+        render_card(metrics)
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(SystemExit, match=rf"metrics\.json lacks .*{entry}"):
+        main(tmp_path, tmp_path / "card.md")
+    assert not (tmp_path / "card.md").exists()
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"recipe": 1}'])
+def test_metrics_that_are_none_are_refused(content, tmp_path):
+    if content:
+        (tmp_path / "metrics.json").write_text(content)
+    with pytest.raises(SystemExit, match=r"fracture\.card: "):
+        main(tmp_path, tmp_path / "card.md")
+
+
+def test_a_template_prints_nothing_undefined_by_itself(tmp_path):
+    """A name that a person mistypes is an error; only a macro says not measured."""
+    template = tmp_path / "template.md"
+    macros = '{% from "tables.md" import number %}'
+    template.write_text(macros + "{{ number(metrics.a.b.c) }}")
+    assert render(template, metrics={"a": {}}) == MISSING
+    for wrong in ("metrics.a.b", "mertics", "metrics.a.b ~ 'x'", "1 if metrics.c"):
+        (tmp_path / "wrong.md").write_text(f"{{{{ {wrong} }}}}")
+        with pytest.raises(jinja2.UndefinedError):
+            render(tmp_path / "wrong.md", metrics={"a": {}})
+
+
+def test_publishing_checks_a_card_without_what_training_needs():
+    code = (
+        "import sys; sys.modules |= dict.fromkeys(('keras', 'matplotlib', 'sklearn'))\n"
+        "from fracture.publishing.model_repository import check\n"
+        "print(check('weights', 'MODEL_CARD.md').model_version)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.stdout.startswith("fracture-"), done.stderr

@@ -2,15 +2,20 @@
 
 import dataclasses
 import json
+import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from child import die, process_of
 
 import train as command
 from fracture.data.datasets import write_phantoms
 from fracture.data.film_table import load_table
+from fracture.evaluation import metrics
+from fracture.experiments import comparison
 from fracture.experiments.budget import within
-from fracture.experiments.comparison import multiply_accumulates
+from fracture.experiments.comparison import ComparisonError, multiply_accumulates
 from fracture.model.network import build_network
 from fracture.model.recipe import Phase
 from fracture.model.recipes import RECIPES
@@ -30,7 +35,9 @@ def films(tmp_path_factory):
 
 @pytest.fixture
 def compare(films, tmp_path, monkeypatch):
-    """Compares both; answers with the rows and the folder."""
+    """Compares both, in this process; answers with the rows and the folder."""
+    monkeypatch.setattr(comparison, "_in_own_process", lambda train, *of: train(*of))
+    monkeypatch.setattr(metrics, "DRAWS", 20)
     for recipe in (TINY, OTHER):
         monkeypatch.setitem(RECIPES, recipe.name, recipe)
 
@@ -63,6 +70,13 @@ def test_a_comparison_is_a_table_and_a_plot(compare, capsys):
         assert one | {"latency_ms": 0} == other | {"latency_ms": 0}
     with pytest.raises(ValueError, match="is of another minutes"):
         compare("--resume", "--minutes", "7")
+
+
+def test_a_recipe_has_a_process_of_its_own_whose_end_is_told():
+    run = SimpleNamespace(recipe=TINY)
+    assert comparison._in_own_process(process_of, run) != os.getpid()
+    with pytest.raises(ComparisonError, match="training tiny was killed"):
+        comparison._in_own_process(die, run)
 
 
 @pytest.mark.parametrize("names", ["tiny", "cnn-150,tyni"])

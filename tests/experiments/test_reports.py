@@ -1,0 +1,93 @@
+"""What experiments found, as people read it: text and plot of their summaries."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fracture.experiments.comparison_report import plot_comparison, render_comparison
+from fracture.experiments.search_report import plot_search, render_search
+
+COMPARED = Path(__file__).parents[2] / "benchmarks" / "comparison"
+
+
+def test_the_committed_comparison_is_rendered_from_its_figures(tmp_path):
+    summary = json.loads((COMPARED / "comparison.json").read_text(encoding="utf-8"))
+    text = (COMPARED / "comparison.md").read_text(encoding="utf-8")
+    assert render_comparison(summary) == text
+    plot_comparison(summary["rows"], tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").stat().st_size > 5000
+
+
+def trial(number, state, value, pretrained=False):
+    rate = 0.1 / 10**number
+    return {
+        "trial": number,
+        "state": state,
+        "value": value,
+        "epochs": 2,
+        "planned_epochs": 9,
+        "pretrained": pretrained,
+        "point": {"learning rate": rate, "alpha": 0.35},
+    }
+
+
+GOOD = trial(0, "complete", 0.7123, pretrained=True)
+BETTER = trial(1, "complete", 0.8)
+PRUNED = trial(2, "pruned", 0.6)
+DIVERGED = trial(3, "diverged", None)
+
+
+@pytest.mark.parametrize(
+    ("rows", "published", "conclusion"),
+    [
+        (
+            [GOOD, PRUNED],
+            GOOD,
+            "The best of 2 trials of `some`, of 4.5 minutes of training each on a "
+            "machine, is learning rate 0.1, alpha 0.35 (pretrained) with AUROC 0.712: "
+            "the published choice.",
+        ),
+        (
+            [BETTER],
+            GOOD,
+            "The best of 1 trial of `some`, of 4.5 minutes of training each on a "
+            "machine, is learning rate 0.01, alpha 0.35 (from scratch) with AUROC "
+            "0.800; the published choice was not tried.",
+        ),
+        (
+            [GOOD, BETTER, PRUNED],
+            PRUNED,
+            "; the published choice is learning rate 0.001, alpha 0.35 (from scratch, "
+            "pruned) with AUROC 0.600.",
+        ),
+        (
+            [BETTER, DIVERGED],
+            DIVERGED,
+            "; the published choice is learning rate 0.0001, alpha 0.35 (from scratch)"
+            ", which diverged.",
+        ),
+        (
+            [PRUNED, DIVERGED],
+            GOOD,
+            "None of 2 trials of `some`, of 4.5 minutes of training each on a machine, "
+            "came to its end.",
+        ),
+    ],
+)
+def test_a_search_is_concluded_in_a_sentence(rows, published, conclusion, tmp_path):
+    grid = {"learning rate": [0.1, 0.01, 0.001, 0.0001], "alpha": [0.35]}
+    summary = {
+        "recipe": "some",
+        "minutes": 4.5,
+        "machine": "a machine",
+        "films": {"films": 10, "fractured": 3},
+        "grid": grid,
+        "published": published["point"],
+        "rows": rows,
+    }
+    text = render_search(summary)
+    assert f"{conclusion}\n\nAUROC: fracture against normal" in text
+    assert text.count("\n| ") == 2 + len(rows)
+    plot_search(summary, tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").stat().st_size > 10_000
