@@ -243,11 +243,16 @@ def start_or_resume(folder: Path, args: argparse.Namespace, **settings) -> Path:
     return folder
 
 
-if __name__ == "__main__":
+def run(argv: list[str] | None = None) -> None:
+    """`main`, whose errors and Ctrl-C end with a sentence instead of a traceback."""
     try:
-        main()
+        main(argv)
     except _ERRORS as error:
         sys.exit(f"train.py: {error}")
     except KeyboardInterrupt:
-        print("\ntrain.py: stopped; what is done is kept, --resume goes on")
+        print("\ntrain.py: stopped; what is done is kept, add --resume to go on")
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()

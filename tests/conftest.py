@@ -105,10 +105,9 @@ def weights(tmp_path_factory, recipe, network, squares) -> Path:
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """A Hub that the client takes for the real one, and a cache of this test's own."""
-    import huggingface_hub
     from hub_server import TOKEN, HubServer
+    from huggingface_hub import constants
 
-    constants = huggingface_hub.constants
     with HubServer() as server:
         url = f"{server.endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
         monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)

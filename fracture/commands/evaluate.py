@@ -34,8 +34,8 @@ def evaluate(
         bool,
         typer.Option(
             "--write",
-            help="measure every figure of the weights' card anew, on all films of their "
-            "training; writes metrics.json and figures",
+            help="measure every figure of the card anew, on all films of the training; "
+            "writes metrics.json and figures into the weights folder",
         ),
     ] = False,
 ) -> None:

@@ -246,7 +246,7 @@ def test_a_stopped_search_says_how_to_go_on(tmp_path, trained, capsys):
     figures[2] = (KeyboardInterrupt(),)
     arguments = ["--search", "--trials", "2", "--data", "films", "--out", str(tmp_path)]
     with pytest.raises(SystemExit) as stopped:
-        command.main(arguments)
+        command.run(arguments)
     assert stopped.value.code == 130
     assert "add --resume to go on" in capsys.readouterr().out
     command.main([*arguments, "--resume"])

@@ -7,8 +7,10 @@ import keras
 import numpy as np
 import pytest
 from hub_server import TOKEN
+from typer.testing import CliRunner
 
 from fracture import FractureClassifier
+from fracture.__main__ import app
 from fracture.data.datasets import write_phantoms
 from fracture.data.film_table import load_table
 from fracture.model.network import (
@@ -165,6 +167,15 @@ def test_from_films_to_weights_card_and_hub(tmp_path, monkeypatch, hub, capfd):
         command.main(["--out", str(out), "--seed", "1"])
     with pytest.raises(ValueError, match="another seed"):
         command.main(["--out", str(out), "--seed", "2", "--resume"])
+    # Every figure can be measured anew, without training.
+    (out / "metrics.json").write_text(
+        json.dumps({key: metrics[key] for key in ("command", "seed")})
+    )
+    found = CliRunner().invoke(
+        app, ["evaluate", str(out / "phantoms"), "-w", str(out), "--write"]
+    )
+    assert found.exit_code == 0, found.output
+    assert json.loads((out / "metrics.json").read_text()) == metrics
     # A finished run, resumed, ends with the same figures.
     command.main([*run, "--resume"])
     again = json.loads((out / "metrics.json").read_text())
