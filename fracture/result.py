@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 from fracture.classifier import FractureClassifier
 from fracture.prediction import Finding, Prediction
-from fracture.prediction.field import TEXT, Field, answer
+from fracture.prediction.field import Field, answer
 from fracture.radiograph import Radiograph, RadiographError
 
-NAME = Field("name", TEXT, "What the sender calls the film.")
+NAME = Field("name", str, "What the sender calls the film.")
 # What is answered of a film that cannot be read, instead of a prediction.
 ERROR = (
-    Field("error_code", TEXT, "Why there is no answer.", value=lambda e: e.code),
-    Field("error_message", TEXT, "The same in words.", value=lambda e: e.message),
+    Field("error_code", str, "Why there is no answer.", value=lambda e: e.code),
+    Field("error_message", str, "The same in words.", value=lambda e: e.message),
 )
 
 

@@ -15,18 +15,9 @@ import dataclasses
 from collections.abc import Sequence
 from hashlib import sha256
 
-from fracture.classes import FRACTURE_CLASSES
 from fracture.prediction import Finding
-from fracture.prediction.field import (
-    INTEGER,
-    NOTICES,
-    NUMBER,
-    TEXT,
-    Field,
-    answer,
-    nullable,
-    one_of,
-)
+from fracture.prediction.field import Field, answer
+from fracture.prediction.finding import Severity
 from fracture.radiograph import Notice
 from fracture.result import Result
 
@@ -50,7 +41,7 @@ class Study:
 
     views: tuple[Result, ...]
     finding: Finding
-    severity: str | None
+    severity: Severity | None
     warnings: tuple[Notice, ...]
 
     @property
@@ -112,30 +103,15 @@ class Study:
 
 
 FIELDS = (
-    Field(
-        "model_version", nullable(TEXT), "Name, version and checksum of the weights."
-    ),
-    Field("finding", one_of(Finding), "What is said of the study."),
-    Field("summary", TEXT, "The finding in words."),
-    Field(
-        "severity",
-        nullable(one_of(FRACTURE_CLASSES)),
-        "displaced if a suspected view says so, else hairline if one does, else null.",
-    ),
-    Field(
-        "fracture_probability",
-        nullable(NUMBER),
-        "How probable a fracture is in the most suspicious view.",
-        "calibrated probability, 0 to 1",
-    ),
-    Field(
-        "deciding_view",
-        nullable(INTEGER),
-        "Index of that view, from 0 on.",
-    ),
-    Field("rule", TEXT, "How the finding comes about.", value=lambda _: RULE),
-    Field("evidence", TEXT, "What is known about the rule, and what is not."),
-    Field("warnings", NOTICES, "What weakens the finding of the study."),
+    Field("model_version", str | None, "Name, version and checksum of the weights."),
+    Field("finding", Finding, "What is said of the study."),
+    Field("summary", str, "The finding in words."),
+    Field("severity", Severity | None, "The worst that a suspected view shows."),
+    Field("fracture_probability", float | None, "That of the worst view.", "0 to 1"),
+    Field("deciding_view", int | None, "Index of the most suspicious view, from 0."),
+    Field("rule", str, "How the finding comes about.", value=lambda _: RULE),
+    Field("evidence", str, "What is known about the rule, and what is not."),
+    Field("warnings", list[Notice], "What weakens the finding."),
 )
 
 

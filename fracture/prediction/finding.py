@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from typing import Literal
 
 from fracture.classes import FRACTURE_CLASSES
+
+Severity = Literal[FRACTURE_CLASSES]
 
 
 class Finding(str, enum.Enum):
@@ -56,7 +59,7 @@ def decide(
     return Finding.UNCERTAIN
 
 
-def grade(finding: Finding, probabilities: Mapping[str, float]) -> str | None:
+def grade(finding: Finding, probabilities: Mapping[str, float]) -> Severity | None:
     """The likelier of `FRACTURE_CLASSES` where a fracture is suspected.
 
     None for any other finding, and where the model does not tell the classes apart.

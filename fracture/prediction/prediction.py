@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import TypedDict
 
 import numpy as np
 from PIL import Image
 
-from fracture.classes import BODY_PARTS, CLASSES, FRACTURE_CLASSES, MAPS
+from fracture.classes import BODY_PARTS, CLASSES, MAPS
 from fracture.explanation import describe_location, draw_overlay, locate
-from fracture.prediction.field import (
-    BOOLEAN,
-    INTEGER,
-    NOTICES,
-    NUMBER,
-    TEXT,
-    Field,
-    answer,
-    nullable,
-    numbers,
-    one_of,
-)
-from fracture.prediction.finding import Finding, decide, grade
+from fracture.prediction.field import Field, answer
+from fracture.prediction.finding import Finding, Severity, decide, grade
 from fracture.radiograph import Letterbox, Notice, Radiograph
 from fracture.weights import WeightsConfig
 
@@ -144,91 +134,57 @@ class Prediction:
         return answer(self, FIELDS)
 
 
+_Probabilities = TypedDict("Probabilities", dict.fromkeys(CLASSES, float))
+_BodyParts = TypedDict("BodyParts", dict.fromkeys(BODY_PARTS, float), total=False)
 _CALIBRATED = "calibrated probability, 0 to 1"
 _OF_FRACTURE = "fracture probability, 0 to 1"
+_FROM_LEFT = "pixels of the film from its left edge"
+_FROM_TOP = "pixels of the film from its upper edge"
 # Every field of an answer on a film: JSON, columns, units and documentation follow it.
 FIELDS = (
-    Field("model_version", TEXT, "Name, version and checksum of the weights."),
-    Field("finding", one_of(Finding), "What is said of the film."),
-    Field("summary", TEXT, "The finding in words."),
-    Field(
-        "severity",
-        nullable(one_of(FRACTURE_CLASSES)),
-        "The likelier kind where a fracture is suspected, else null.",
-    ),
-    Field(
-        "fracture_probability",
-        NUMBER,
-        "How probable a fracture of any kind is.",
-        _CALIBRATED,
-    ),
+    Field("model_version", str, "Name, version and checksum of the weights."),
+    Field("finding", Finding, "What is said of the film."),
+    Field("summary", str, "The finding in words."),
+    Field("severity", Severity | None, "The likelier kind of a suspected fracture."),
+    Field("fracture_probability", float, "How probable a fracture is.", _CALIBRATED),
     Field(
         "probabilities",
-        numbers(CLASSES),
+        _Probabilities,
         "How probable each class is.",
         f"{_CALIBRATED}; they sum to 1",
         column="probability",
     ),
     Field(
         "rule_out_threshold",
-        NUMBER,
+        float,
         "Below it no fracture is seen.",
         _OF_FRACTURE,
-        lambda found: found.config.operating_points["rule_out"],
+        lambda p: p.config.operating_points["rule_out"],
     ),
     Field(
         "rule_in_threshold",
-        NUMBER,
+        float,
         "From it on a fracture is suspected.",
         _OF_FRACTURE,
-        lambda found: found.config.operating_points["rule_in"],
+        lambda p: p.config.operating_points["rule_in"],
     ),
-    Field("location", TEXT, "Where the evidence of a fracture lies, in a sentence."),
+    Field("location", str, "Where the evidence of a fracture lies, in a sentence."),
+    Field("peak_x", int, "Where the evidence peaks.", _FROM_LEFT, lambda p: p.peak[0]),
+    Field("peak_y", int, "Where the evidence peaks.", _FROM_TOP, lambda p: p.peak[1]),
     Field(
-        "peak_x",
-        INTEGER,
-        "Where the evidence is strongest.",
-        "pixels of the film from its left edge",
-        lambda found: found.peak[0],
+        "film_width", int, "Width as read.", "pixels", lambda p: p.film.pixels.shape[1]
     ),
     Field(
-        "peak_y",
-        INTEGER,
-        "Where the evidence is strongest.",
-        "pixels of the film from its upper edge",
-        lambda found: found.peak[1],
-    ),
-    Field(
-        "film_width",
-        INTEGER,
-        "Width of the film as it was read.",
-        "pixels",
-        lambda found: found.film.pixels.shape[1],
-    ),
-    Field(
-        "film_height",
-        INTEGER,
-        "Height of the film as it was read.",
-        "pixels",
-        lambda found: found.film.pixels.shape[0],
+        "film_height", int, "Height as read.", "pixels", lambda p: len(p.film.pixels)
     ),
     Field(
         "body_parts",
-        numbers(BODY_PARTS),
+        _BodyParts,
         "How probable it is that the film shows each part that the weights know.",
-        "probability, 0 to 1, of each on its own",
+        "probability, 0 to 1",
         column="body_part",
     ),
-    Field(
-        "in_distribution",
-        BOOLEAN,
-        "Whether the film resembles those that the model knows; else it is not_judged.",
-    ),
-    Field(
-        "novelty",
-        NUMBER,
-        "How unlike those films it is; above 0 it is not_judged.",
-        "log-odds, relative to the threshold",
-    ),
-    Field("warnings", NOTICES, "What the reader and the model noticed."),
+    Field("in_distribution", bool, "Whether the film is like those the model knows."),
+    Field("novelty", float, "How unlike them it is; above 0, not_judged.", "log-odds"),
+    Field("warnings", list[Notice], "What the reader and the model noticed."),
 )

@@ -4,91 +4,59 @@ import base64
 import copy
 import functools
 import inspect
+from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import gradio as gr
 from gradio import FileData
 
-from fracture.prediction.field import answer, describe
+from fracture.prediction.field import answer
 from fracture.radiograph import RadiographError
 from fracture.rendering.pictures import fitted, heatmap_png, strength
 from fracture.result import ERROR, Result
-from fracture.web.openapi import ANSWERS, STRENGTH, Target
+from fracture.web.openapi import ANSWERS, STRENGTH, Target, describe
 from fracture.web.service import Service, uploaded
 
 Heatmap = Literal["none", "png", "array"]
 # What the API page shows as a film.
 _SAMPLE = {"path": "film.png", "url": "film.png", "meta": {"_type": "gradio.FileData"}}
 _SIDES = {"png": 1024, "array": 128}  # longer side, pixels
+_ASKED = (
+    "heatmap (none, png or array) asks for the evidence of target in each judged film. "
+    "Without an answer there are error_code and error_message alone; an answer is one "
+    "JSON object of these fields."
+)
 
 
 def add_endpoints(service: Service, demo: gr.Blocks) -> None:
     """Adds them to the Blocks that are being built."""
 
+    @_explained
     def predict(
-        film: FileData,
-        heatmap: Heatmap = "none",
-        target: Target = "fracture",
+        film: FileData, heatmap: Heatmap = "none", target: Target = "fracture"
     ) -> dict:
         """Classifies one radiograph as normal, hairline or displaced fracture.
 
-        Research software, not a medical device. Answers one JSON object; for a film
-        that cannot be read it is error_code and error_message alone.
-
-        Args:
-            film: one PNG, JPEG, TIFF, WebP, BMP or DICOM file, told by its content.
-            heatmap: none, png or array.
-            target: what the heatmap is evidence of.
+        Research software, not a medical device. The film is one PNG, JPEG, TIFF, WebP,
+        BMP or DICOM file, told by its content.
         """
-        try:
-            _check(heatmap, target)
-            result = service.predict(*uploaded(film))
-        except RadiographError as error:
-            return answer(error, ERROR)
-        return _answer(result, heatmap, target)
+        return _answer(service.predict(*uploaded(film)), heatmap, target)
 
+    @_explained
     def predict_study(
-        films: list[FileData],
-        heatmap: Heatmap = "none",
-        target: Target = "fracture",
+        films: list[FileData], heatmap: Heatmap = "none", target: Target = "fracture"
     ) -> dict:
-        """Classifies several views of one patient, each one and all together.
-
-        Answers one JSON object; without any film it is error_code and error_message.
-
-        Args:
-            films: the views, one file each.
-            heatmap: none, png or array; for every view.
-            target: what the heatmaps are evidence of.
-        """
-        try:
-            _check(heatmap, target)
-            found = service.study([uploaded(film) for film in films or ()])
-        except RadiographError as error:
-            return answer(error, ERROR)
+        """Classifies several views of one patient, each one and all together."""
+        found = service.study([uploaded(film) for film in films or ()])
         views = [_named(view, heatmap, target) for view in found.views]
         return {**found.to_dict(), "views": views}
 
+    @_explained
     def predict_batch(
-        films: list[FileData],
-        heatmap: Heatmap = "none",
-        target: Target = "fracture",
+        films: list[FileData], heatmap: Heatmap = "none", target: Target = "fracture"
     ) -> dict:
-        """Classifies many films, also in zip archives; a bad one ends nothing.
-
-        Answers one JSON object; without any film, or with too many, it is error_code
-        and error_message.
-
-        Args:
-            films: films and zip archives of films.
-            heatmap: none, png or array; for every film.
-            target: what the heatmaps are evidence of.
-        """
-        try:
-            _check(heatmap, target)
-            found = service.collect([uploaded(film) for film in films or ()])
-        except RadiographError as error:
-            return answer(error, ERROR)
+        """Classifies many films, also in zip archives; a bad one ends nothing."""
+        found = service.collect([uploaded(film) for film in films or ()])
         rows = [_named(film, heatmap, target) for film in service.classify(found)]
         return {
             "model_version": service.classifier.config.model_version,
@@ -108,29 +76,38 @@ def add_endpoints(service: Service, demo: gr.Blocks) -> None:
         return service.model()
 
     for function in (predict, predict_study, predict_batch):
-        text = " ".join(inspect.getdoc(function).partition("Args:")[0].split())
-        kind, fields = ANSWERS[function.__name__]
+        name, text = function.__name__, " ".join(inspect.getdoc(function).split())
         # Batches have places of their own, or they would keep single films waiting.
         endpoint = gr.api(
             function,
-            api_description=f"{text} Its fields: {describe(fields)}",
+            api_description=f"{text} {_ASKED} {describe(name)}",
             concurrency_id="batch" if function is predict_batch else "model",
         )
         sample = _SAMPLE if function is predict else [_SAMPLE]
         films, answered = endpoint["inputs"][0], endpoint["outputs"][0]
         demo.blocks[films].example_payload = functools.partial(copy.deepcopy, sample)
-        demo.blocks[answered].api_info = functools.partial(copy.deepcopy, kind)
+        demo.blocks[answered].api_info = functools.partial(copy.deepcopy, ANSWERS[name])
     gr.api(model, queue=False)
 
 
-def _check(heatmap: Any, target: Any) -> None:
-    for name, value, kind in (
-        ("heatmap", heatmap, Heatmap),
-        ("target", target, Target),
-    ):
-        if value not in get_args(kind):
-            message = f"{name} must be one of {', '.join(get_args(kind))}."
-            raise RadiographError("bad_parameter", message)
+def _explained(endpoint: Callable[..., dict]) -> Callable[..., dict]:
+    """An endpoint whose errors are answers as well, wrong parameters among them."""
+
+    @functools.wraps(endpoint)
+    def explained(films: Any, heatmap: Any = "none", target: Any = "fracture") -> dict:
+        try:
+            for name, value, kind in (
+                ("heatmap", heatmap, Heatmap),
+                ("target", target, Target),
+            ):
+                if value not in get_args(kind):
+                    message = f"{name} must be one of {', '.join(get_args(kind))}."
+                    raise RadiographError("bad_parameter", message)
+            return endpoint(films, heatmap, target)
+        except RadiographError as error:
+            return answer(error, ERROR)
+
+    return explained
 
 
 def _named(result: Result, heatmap: Heatmap, target: Target) -> dict:

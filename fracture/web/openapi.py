@@ -1,70 +1,73 @@
-"""The types of the answers, and `openapi.json` with them in it."""
+"""The types of the answers, for the API page and for `openapi.json`."""
 
 import json
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal
 
+from gradio_client.utils import python_type_to_json_schema
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fracture import study
-from fracture.prediction import FIELDS
-from fracture.prediction.field import (
-    INTEGER,
-    NUMBER,
-    TEXT,
-    Field,
-    list_of,
-    one_of,
-    schema,
-)
+from fracture.prediction import FIELDS, Field
 from fracture.result import ERROR, NAME
 
 Target = Literal["fracture", "normal", "hairline", "displaced"]
 STRENGTH = "log-odds per cell of the network's map, from 0 on"
-
 # What an answer holds besides if a heatmap is asked for and the film was judged.
 _HEATMAP = (
-    Field("heatmap_target", one_of(get_args(Target)), "What it is evidence of."),
-    Field("heatmap_unit", TEXT, "Unit of its strength."),
-    Field("heatmap_width", INTEGER, "It covers the film.", "pixels"),
-    Field("heatmap_height", INTEGER, "It covers the film.", "pixels"),
-    Field("heatmap", list_of(list_of(NUMBER)), "If array: its rows.", STRENGTH),
-    Field("heatmap_png", TEXT, "If png: an 8-bit PNG in base64; index 0 is 0."),
-    Field(
-        "heatmap_index_255",
-        NUMBER,
-        "If png: the strength of index 255 and beyond; between the two it is linear.",
-        STRENGTH,
-    ),
+    Field("heatmap_target", Target, "What it is evidence of."),
+    Field("heatmap_unit", str, "Unit of its strength."),
+    Field("heatmap_width", int, "It covers the film.", "pixels"),
+    Field("heatmap_height", int, "It covers the film.", "pixels"),
+    Field("heatmap", list[list[float]], "If array: its rows.", STRENGTH),
+    Field("heatmap_png", str, "If png: 8-bit, in base64; its indices are linear."),
+    Field("heatmap_index_255", float, "If png: that of index 255, at least.", STRENGTH),
 )
 
 
-def _or_error(
-    fields: Sequence[Field],
-    optional: Sequence[Field] = (),
-    always: Sequence[Field] = (),
-) -> dict:
-    """The type of an answer with these fields, or an error in their place."""
-    kinds = schema((*always, *fields), optional), schema((*always, *ERROR))
-    return {"oneOf": list(kinds)}
+def _description(field: Field) -> str:
+    return f"{field.text} Unit: {field.unit}." if field.unit else field.text
 
 
-_FILMS = list_of(_or_error(FIELDS, _HEATMAP, always=[NAME]))
-_FILM = "For each film its name and the answer of /predict, in the order sent."
-_STUDY = (*study.FIELDS, Field("views", _FILMS, _FILM))
+def _object(fields: Sequence[Field], optional: Sequence[Field] = ()) -> dict:
+    """The type of an answer that has these fields, and may have the optional ones."""
+    kinds = {}
+    for field in (*fields, *optional):
+        known = isinstance(field.kind, dict)
+        kind = field.kind if known else python_type_to_json_schema(field.kind)
+        kinds[field.name] = {**kind, "description": _description(field)}
+    required = [field.name for field in fields]
+    return {"type": "object", "properties": kinds, "required": required}
+
+
+_FILM = [_object((NAME, *FIELDS), _HEATMAP), _object((NAME, *ERROR))]
+_FILMS = {"type": "array", "items": {"oneOf": _FILM}}
+_EACH = "For each film its name and the answer of /predict, in the order sent."
+_STUDY = (*study.FIELDS, Field("views", _FILMS, _EACH))
 _BATCH = (
-    Field("model_version", TEXT, "Name, version and checksum of the weights."),
-    Field("films", INTEGER, "How many there were."),
-    Field("unread", INTEGER, "How many of them could not be read."),
-    Field("rows", _FILMS, _FILM),
+    Field("model_version", str, "Name, version and checksum of the weights."),
+    Field("films", int, "How many there were."),
+    Field("unread", int, "How many of them could not be read."),
+    Field("rows", _FILMS, _EACH),
 )
-# Endpoint -> the type of its answer, and the fields that its documentation lists.
-ANSWERS = {
-    "predict": (_or_error(FIELDS, _HEATMAP), (*FIELDS, *_HEATMAP, *ERROR)),
-    "predict_study": (_or_error(_STUDY), (*_STUDY, *ERROR)),
-    "predict_batch": (_or_error(_BATCH), (*_BATCH, *ERROR)),
+# Endpoint -> the fields of its answer, and those that it may have.
+_FIELDS = {
+    "predict": (FIELDS, _HEATMAP),
+    "predict_study": (_STUDY, ()),
+    "predict_batch": (_BATCH, ()),
 }
+# Endpoint -> the type of its answer, an error among what it may be.
+ANSWERS = {
+    name: {"oneOf": [_object(*fields), _object(ERROR)]}
+    for name, fields in _FIELDS.items()
+}
+
+
+def describe(endpoint: str) -> str:
+    """The fields of an answer in words."""
+    fields = (field for part in (*_FIELDS[endpoint], ERROR) for field in part)
+    return " ".join(f"{field.name}: {_description(field)}" for field in fields)
 
 
 class AnswerTypes:
@@ -95,10 +98,11 @@ class AnswerTypes:
 
 
 def _typed(document: dict) -> dict:
-    for name, (kind, _) in ANSWERS.items():
+    document["openapi"] = "3.1.0"  # the first that knows null, as Gradio's types do
+    for name, kind in ANSWERS.items():
         sent = document["paths"][f"/gradio_api/call/v2/{name}"]["post"]
         sent["description"] = sent["description"].partition(" Returns an array")[0]
         got = document["paths"][f"/gradio_api/call/{name}/{{event_id}}"]["get"]
         stream = got["responses"]["200"]["content"]["text/event-stream"]
-        stream["schema"] = {**list_of(kind), "minItems": 1, "maxItems": 1}
+        stream["schema"] = {"type": "array", "prefixItems": [kind], "maxItems": 1}
     return document

@@ -12,10 +12,9 @@ from fracture import FractureClassifier
 from fracture.batch import COLUMNS, row
 from fracture.classes import BODY_PARTS, CLASSES
 from fracture.prediction import FIELDS, Field
-from fracture.prediction.field import INTEGER, list_of
 
 ROOT = Path(__file__).parents[2]
-NEW = 'Field("film_bits", INTEGER, "Of a pixel.", "bit", lambda film: 8),'
+NEW = 'Field("film_bits", int, "Of a pixel.", "bit", lambda film: 8),'
 # What each surface says, printed by a copy of the package that has one field more.
 SURFACES = """
 import json
@@ -64,9 +63,9 @@ def test_one_line_adds_a_field_to_every_surface(tmp_path, monkeypatch):
     assert said["json"]["film_bits"] == said["row"]["film_bits"] == 8
     assert said["units"]["film_bits"] == "bit"
     sentence = "Of a pixel. Unit: bit."
-    assert f"film_bits (integer): {sentence}" in said["documentation"]
+    assert f"film_bits: {sentence}" in said["documentation"]
     content = said["openapi"]["content"]["text/event-stream"]
-    schema, _ = content["schema"]["items"]["oneOf"]
+    schema, _ = content["schema"]["prefixItems"][0]["oneOf"]
     field = {"type": "integer", "description": sentence}
     assert schema["properties"]["film_bits"] == field
     assert "film_bits" in schema["required"]
@@ -99,6 +98,6 @@ def test_columns_do_not_depend_on_the_weights():
 
 
 def test_a_list_is_one_cell():
-    field = Field("marks", list_of(INTEGER), "Anything.")
+    field = Field("marks", list[int], "Anything.")
     assert field.cells([1, 2]) == {"marks": "[1, 2]"}
     assert field.cells(None) == {"marks": None}
