@@ -43,10 +43,6 @@ def _hint(text: str) -> None:
     gr.HTML(html.paragraph(text.format(formats=listed), "small"))
 
 
-def _alert(name: str, error: RadiographError) -> str:
-    return piece("alert", name, error)
-
-
 def read(service: Service, examples: Path) -> None:
     """One film: its finding, and the film under its heatmap."""
 
@@ -54,7 +50,7 @@ def read(service: Service, examples: Path) -> None:
         try:
             result = service.predict(*uploaded(file))
         except RadiographError as error:
-            return None, _alert("The film", error)
+            return None, piece("alert", "The film", error)
         # An empty box takes the next film at once.
         return None, html.film(result, service.settings.guidance)
 
@@ -95,7 +91,7 @@ def study(service: Service) -> None:
         try:
             found = service.study([uploaded(file) for file in files or ()])
         except RadiographError as error:
-            return None, _alert("The study", error)
+            return None, piece("alert", "The study", error)
         # An empty box: the next films are the next study, never a part of this one.
         return None, html.study(found, service.settings.guidance)
 
@@ -117,7 +113,7 @@ def batch(service: Service) -> None:
         try:
             films = service.collect([uploaded(file) for file in files or ()])
         except RadiographError as error:
-            yield None, _alert("The batch", error), "", nothing, idle
+            yield None, piece("alert", "The batch", error), "", nothing, idle
             return
         rows, pictures, unread = [], [], 0
         begun = html.progress(0, len(films), 0)
