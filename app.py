@@ -19,10 +19,12 @@ os.environ.setdefault("GRADIO_TEMP_DIR", f"{tempfile.gettempdir()}/fracture-uplo
 
 import gradio as gr
 from gradio.utils import get_upload_folder
+from starlette.middleware import Middleware
 
 from fracture import WeightsError
 from fracture.rendering import fragments
 from fracture.web import api, html, privacy, tabs
+from fracture.web.openapi import AnswerTypes
 from fracture.web.service import Service
 from fracture.web.settings import Settings, SettingsError
 
@@ -47,6 +49,7 @@ def launch_options(settings: Settings) -> dict:
         "ssr_mode": False,
         "mcp_server": False,
         "allowed_paths": [],
+        "app_kwargs": {"middleware": [Middleware(AnswerTypes)]},
         "state_session_capacity": 200,
     }
 
@@ -86,7 +89,7 @@ def warm_up() -> None:
     Raises:
         WeightsError: the model cannot be loaded.
     """
-    html.result(service.judge("warm-up", EXAMPLES / "normal.png"), guidance=True)
+    html.film(service.predict("warm-up", EXAMPLES / "normal.png"), guidance=True)
     # Gradio imports it in its first event where it is installed, which takes a second.
     with contextlib.suppress(ImportError):
         importlib.import_module("matplotlib.pyplot")

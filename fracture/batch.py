@@ -1,4 +1,4 @@
-"""Many films: files and zip archives in, one outcome each out, a table of them.
+"""Many films: files and zip archives in, one result each out, a table of them.
 
 Nothing from an archive is written to disk, so its names can lead nowhere. What an
 archive may cost is bounded before and while it is unpacked: the size of its directory,
@@ -16,10 +16,10 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from fracture.classes import CLASSES
 from fracture.classifier import FractureClassifier
+from fracture.prediction import FIELDS
 from fracture.radiograph import Radiograph, RadiographError, read_radiograph
-from fracture.result import Outcome, judge
+from fracture.result import ERROR, NAME, Result
 
 MAX_FILMS = 500
 _MAX_BYTES = 64 * 2**20  # of one film, as `read_radiograph` has it
@@ -30,27 +30,6 @@ _ARCHIVE = (b"PK\3\4", b"PK\5\6")  # how an archive begins, the second an empty 
 _END, _END64 = b"PK\5\6", b"PK\6\7"
 # What systems and discs put beside the films.
 _CLUTTER = {"thumbs.db", "desktop.ini", "dicomdir"}
-
-COLUMNS = (
-    "name",
-    "finding",
-    "severity",
-    "fracture_probability",
-    *(f"probability_{name}" for name in CLASSES),
-    "rule_out_threshold",
-    "rule_in_threshold",
-    "location",
-    "peak_x",
-    "peak_y",
-    "film_width",
-    "film_height",
-    "in_distribution",
-    "novelty",
-    "warnings",
-    "error_code",
-    "error_message",
-    "model_version",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,12 +72,10 @@ def collect(
     return films
 
 
-def classify(
-    classifier: FractureClassifier, films: Iterable[Film]
-) -> Iterator[Outcome]:
+def classify(classifier: FractureClassifier, films: Iterable[Film]) -> Iterator[Result]:
     """Classifies films one by one, so that many need no more memory than one."""
     for film in films:
-        yield judge(classifier, film.name, film.read)
+        yield Result.of(classifier, film.name, film.read)
 
 
 def _open_archive(name: str, path: Path, read: Callable) -> list[Film]:
@@ -195,16 +172,18 @@ def row(answer: dict) -> dict:
     """What was answered of a film as one flat row.
 
     Args:
-        answer: `name` and what `Outcome.to_dict` gives, or `Prediction.to_dict`.
+        answer: `name` and what `Result.to_dict` gives.
 
     Returns:
-        `COLUMNS` -> value, None where there is none.
+        `COLUMNS` -> cell, None where there is none.
     """
-    flat = {
-        f"probability_{name}": p for name, p in answer.get("probabilities", {}).items()
-    }
-    flat["warnings"] = " ".join(w["code"] for w in answer.get("warnings", ()))
-    return {column: flat.get(column, answer.get(column)) for column in COLUMNS}
+    cells = {}
+    for field in (NAME, *FIELDS, *ERROR):
+        cells |= field.cells(answer.get(field.name))
+    return cells
+
+
+COLUMNS = tuple(row({}))
 
 
 def to_csv(rows: Iterable[dict]) -> str:

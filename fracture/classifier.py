@@ -9,18 +9,13 @@ from typing import overload
 import numpy as np
 import onnxruntime
 
-from fracture.classes import BODY_PARTS, CLASSES, FRACTURE_CLASSES
+from fracture.classes import BODY_PARTS, CLASSES
 from fracture.hub import resolve
 from fracture.prediction import Prediction
-from fracture.radiograph import Notice, Radiograph, Source, read_radiograph
+from fracture.radiograph import Radiograph, Source, read_radiograph
 from fracture.radiograph.letterbox import Letterbox
 from fracture.weights import MODEL_FILE, WeightsConfig, WeightsError
 
-_UNLIKE = Notice(
-    "out_of_distribution",
-    "This does not look like the limb radiographs the model was trained on; it gives "
-    "no finding, and its probabilities mean nothing here.",
-)
 _BATCH = 8
 
 
@@ -33,8 +28,8 @@ class FractureClassifier:
 
     Example:
         >>> classifier = FractureClassifier.from_pretrained("weights")
-        >>> classifier.predict("film.png").finding
-        'uncertain'
+        >>> classifier.predict("film.png").summary
+        'Uncertain: needs a reader'
     """
 
     def __init__(self, config: WeightsConfig, session: onnxruntime.InferenceSession):
@@ -129,29 +124,12 @@ class FractureClassifier:
     def _prediction(
         self, film: Radiograph, outputs: dict[str, np.ndarray]
     ) -> Prediction:
-        by_class = dict(zip(CLASSES, map(float, outputs["probabilities"]), strict=True))
-        fracture, points = 1 - by_class["normal"], self.config.operating_points
-        novelty = float(outputs["novelty"]) - self.config.novelty_threshold
-        warnings = film.warnings
-        finding, severity = "uncertain", None
-        if novelty > 0:
-            finding, warnings = "not_judged", (*warnings, _UNLIKE)
-        elif fracture >= points["rule_in"]:
-            finding = "fracture_suspected"
-            likelihoods = {by_class[name] for name in FRACTURE_CLASSES}
-            if len(likelihoods) > 1:  # a network with one sigmoid does not grade
-                severity = max(FRACTURE_CLASSES, key=by_class.__getitem__)
-        elif fracture < points["rule_out"]:
-            finding = "no_fracture_seen"
         parts = dict(zip(BODY_PARTS, map(float, outputs["body_parts"]), strict=True))
         return Prediction(
             film,
-            by_class,
-            finding,
-            severity,
+            dict(zip(CLASSES, map(float, outputs["probabilities"]), strict=True)),
             np.moveaxis(outputs["heatmaps"], -1, 0),
             {part: parts[part] for part in self.config.body_parts},
-            novelty,
-            warnings,
+            float(outputs["novelty"]) - self.config.novelty_threshold,
             self.config,
         )

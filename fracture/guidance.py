@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from fracture.prediction import Finding
+
 DISCLAIMER = (
     "For clinicians, as a reference. Not advice for this patient, who was not examined "
     "here; the guideline's current text and the local pathway decide."
@@ -137,16 +139,18 @@ _REDUCTION = Step(
     _NG38,
 )
 
+_NOTHING_CERTAIN = (_REPORT, _VIEWS, _WRIST, _SCAPHOID, _HIP, _STRESS)
+_SUSPECTED = Finding.FRACTURE_SUSPECTED
 _STEPS = {
-    ("no_fracture_seen", None): (_REPORT, _VIEWS, _WRIST, _SCAPHOID, _HIP, _STRESS),
-    ("uncertain", None): (_REPORT, _VIEWS, _WRIST, _SCAPHOID, _HIP, _STRESS),
-    ("fracture_suspected", None): (_NERVES, _REPORT, _VIEWS, _CLINIC),
-    ("fracture_suspected", "hairline"): (_REPORT, _VIEWS, _CLINIC, _WRIST, _STRESS),
-    ("fracture_suspected", "displaced"): (_NERVES, _REDUCTION, _COMPLEX, _REPORT),
+    (Finding.NO_FRACTURE_SEEN, None): _NOTHING_CERTAIN,
+    (Finding.UNCERTAIN, None): _NOTHING_CERTAIN,
+    (_SUSPECTED, None): (_NERVES, _REPORT, _VIEWS, _CLINIC),
+    (_SUSPECTED, "hairline"): (_REPORT, _VIEWS, _CLINIC, _WRIST, _STRESS),
+    (_SUSPECTED, "displaced"): (_NERVES, _REDUCTION, _COMPLEX, _REPORT),
 }
 
 
-def next_steps(finding: str, severity: str | None = None) -> tuple[Step, ...]:
+def next_steps(finding: Finding, severity: str | None = None) -> tuple[Step, ...]:
     """Reference steps for a finding and severity, the most pressing first.
 
     Args:

@@ -15,9 +15,11 @@ import dataclasses
 from collections.abc import Sequence
 from hashlib import sha256
 
-from fracture.prediction import FINDINGS
+from fracture.prediction import Finding
+from fracture.prediction.field import Field, answer
+from fracture.prediction.finding import Severity
 from fracture.radiograph import Notice
-from fracture.result import REFUSED, Outcome
+from fracture.result import Result
 
 RULE = (
     "The study takes the finding of its most suspicious view; no fracture is seen only "
@@ -30,20 +32,20 @@ class Study:
     """The views of one patient and what they say together.
 
     Attributes:
-        views: one outcome for each film, in the order sent; at least one.
+        views: one result for each film, in the order sent; at least one.
         finding: as of a film; `not_judged` when no view could be judged.
         severity: `displaced` if any suspected view says so, since displacement may
             show in one plane only; else `hairline` if any does; else None.
         warnings: what weakens the finding of the study.
     """
 
-    views: tuple[Outcome, ...]
-    finding: str
-    severity: str | None
+    views: tuple[Result, ...]
+    finding: Finding
+    severity: Severity | None
     warnings: tuple[Notice, ...]
 
     @property
-    def judged(self) -> list[Outcome]:
+    def judged(self) -> list[Result]:
         """The views that have a finding."""
         return [view for view in self.views if view.judged]
 
@@ -65,11 +67,9 @@ class Study:
     @property
     def summary(self) -> str:
         """The finding in words."""
-        if self.severity:
-            return f"{FINDINGS[self.finding]}, {self.severity} more likely"
-        if self.finding == REFUSED:
+        if self.finding is Finding.NOT_JUDGED:
             return "Not judged: no view could be read as a limb film"
-        return FINDINGS[self.finding]
+        return self.finding.summary(self.severity)
 
     @property
     def evidence(self) -> str:
@@ -90,27 +90,32 @@ class Study:
             f"{specificity:.0%}, while sensitivity can only gain. {unknown}"
         )
 
-    def to_dict(self) -> dict:
-        """Plain JSON types; the views are `Outcome.to_dict()` with their names."""
-        probability = self.fracture_probability
-        if probability is not None:
-            probability = round(probability, 6)
+    @property
+    def model_version(self) -> str | None:
+        """Of the weights that judged the views."""
         versions = {view.prediction.model_version for view in self.judged}
-        return {
-            "model_version": min(versions, default=None),
-            "finding": self.finding,
-            "summary": self.summary,
-            "severity": self.severity,
-            "fracture_probability": probability,
-            "deciding_view": self.deciding_view,
-            "rule": RULE,
-            "evidence": self.evidence,
-            "warnings": [dataclasses.asdict(notice) for notice in self.warnings],
-            "views": [{"name": view.name, **view.to_dict()} for view in self.views],
-        }
+        return min(versions, default=None)
+
+    def to_dict(self) -> dict:
+        """Plain JSON types: `FIELDS`, and `Result.to_dict()` of the views, named."""
+        views = [{"name": view.name, **view.to_dict()} for view in self.views]
+        return {**answer(self, FIELDS), "views": views}
 
 
-def combine(views: Sequence[Outcome]) -> Study:
+FIELDS = (
+    Field("model_version", str | None, "Name, version and checksum of the weights."),
+    Field("finding", Finding, "What is said of the study."),
+    Field("summary", str, "The finding in words."),
+    Field("severity", Severity | None, "The worst that a suspected view shows."),
+    Field("fracture_probability", float | None, "That of the worst view.", "0 to 1"),
+    Field("deciding_view", int | None, "Index of the most suspicious view, from 0."),
+    Field("rule", str, "How the finding comes about.", value=lambda _: RULE),
+    Field("evidence", str, "What is known about the rule, and what is not."),
+    Field("warnings", list[Notice], "What weakens the finding."),
+)
+
+
+def combine(views: Sequence[Result]) -> Study:
     """Views of one patient -> the study they make.
 
     Raises:
@@ -119,23 +124,23 @@ def combine(views: Sequence[Outcome]) -> Study:
     if not views:
         raise ValueError("a study needs at least one view")
     judged = [view for view in views if view.judged]
-    suspected = [v for v in judged if v.finding == "fracture_suspected"]
+    suspected = [v for v in judged if v.finding is Finding.FRACTURE_SUSPECTED]
     severity = None
     if suspected:
-        finding = "fracture_suspected"
+        finding = Finding.FRACTURE_SUSPECTED
         severities = {view.prediction.severity for view in suspected}
         graded = [name for name in ("displaced", "hairline") if name in severities]
         severity = graded[0] if graded else None
     elif not judged:
-        finding = REFUSED
-    elif {view.finding for view in views} == {"no_fracture_seen"}:
-        finding = "no_fracture_seen"
+        finding = Finding.NOT_JUDGED
+    elif {view.finding for view in views} == {Finding.NO_FRACTURE_SEEN}:
+        finding = Finding.NO_FRACTURE_SEEN
     else:
-        finding = "uncertain"
+        finding = Finding.UNCERTAIN
     return Study(tuple(views), finding, severity, tuple(_warnings(views, judged)))
 
 
-def _warnings(views: Sequence[Outcome], judged: Sequence[Outcome]) -> list[Notice]:
+def _warnings(views: Sequence[Result], judged: Sequence[Result]) -> list[Notice]:
     notices = []
     if len(judged) < len(views):
         message = (

@@ -1,4 +1,4 @@
-"""Many films and hostile archives: one outcome each, and a table that is only text."""
+"""Many films and hostile archives: one result each, and a table that is only text."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from PIL import Image
 
 from fracture import FractureClassifier, RadiographError
 from fracture.batch import COLUMNS, classify, collect, row, to_csv
-from fracture.result import Outcome
+from fracture.result import Result
 
 
 def _png(seed: int = 0) -> bytes:
@@ -41,20 +41,20 @@ def pack(tmp_path):
     return write
 
 
-def outcomes(classifier, *paths, **options) -> list[tuple[str, str | None]]:
+def results(classifier, *paths, **options) -> list[tuple[str, str | None]]:
     films = collect([(path.name, path) for path in paths], **options)
     return [
         (o.name, o.error.code if o.error else None) for o in classify(classifier, films)
     ]
 
 
-def test_films_and_archives_give_one_outcome_each_in_order(classifier, pack, tmp_path):
+def test_films_and_archives_give_one_result_each_in_order(classifier, pack, tmp_path):
     single = tmp_path / "single.png"
     single.write_bytes(_png(1))
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"Dear doctor")
     archive = pack([("wrist/IM1", _png(2)), ("wrist/bad.jpg", b""), ("b.png", _png(3))])
-    assert outcomes(classifier, single, broken, archive) == [
+    assert results(classifier, single, broken, archive) == [
         ("single.png", None),
         ("broken.png", "unsupported_format"),
         ("wrist/IM1", None),
@@ -64,7 +64,7 @@ def test_films_and_archives_give_one_outcome_each_in_order(classifier, pack, tmp
 
 
 def test_a_vanished_file_is_a_row_too(classifier, tmp_path):
-    assert outcomes(classifier, tmp_path / "gone.png") == [
+    assert results(classifier, tmp_path / "gone.png") == [
         ("gone.png", "file_not_found")
     ]
 
@@ -82,20 +82,20 @@ def test_a_vanished_file_is_a_row_too(classifier, tmp_path):
 )
 def test_what_systems_leave_beside_films_is_passed_over(classifier, pack, name):
     archive = pack([(name, b"" if name.endswith("/") else b"x"), ("film.png", _png())])
-    assert outcomes(classifier, archive) == [("film.png", None)]
+    assert results(classifier, archive) == [("film.png", None)]
 
 
 @pytest.mark.parametrize("name", ["../../escape.png", "/etc/passwd", "C:\\a\\b.png"])
 def test_names_in_an_archive_lead_nowhere(classifier, pack, tmp_path, name):
     archive = pack([(name, _png())])
     before = sorted(tmp_path.rglob("*"))
-    assert [code for _, code in outcomes(classifier, archive)] == [None]
+    assert [code for _, code in results(classifier, archive)] == [None]
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_archives_in_archives_stay_closed(classifier, pack):
     inner = pack([("film.png", _png())], name="inner.zip").read_bytes()
-    assert outcomes(classifier, pack([("inner.zip", inner)])) == [
+    assert results(classifier, pack([("inner.zip", inner)])) == [
         ("inner.zip", "nested_archive")
     ]
 
@@ -103,7 +103,7 @@ def test_archives_in_archives_stay_closed(classifier, pack):
 def test_an_empty_and_a_damaged_archive_say_so(classifier, pack, tmp_path):
     cut = tmp_path / "cut.zip"
     cut.write_bytes(pack([("film.png", _png())]).read_bytes()[:200])
-    assert outcomes(classifier, pack([], name="no.zip"), cut) == [
+    assert results(classifier, pack([], name="no.zip"), cut) == [
         ("no.zip", "empty_archive"),
         ("cut.zip", "damaged_archive"),
     ]
@@ -114,7 +114,7 @@ def test_a_damaged_member_is_a_row(classifier, pack):
     data = bytearray(path.read_bytes())
     data[data.index(b"IDAT") + 20] ^= 0xFF
     path.write_bytes(data)
-    assert outcomes(classifier, path) == [("a.png", "damaged_archive"), ("b.png", None)]
+    assert results(classifier, path) == [("a.png", "damaged_archive"), ("b.png", None)]
 
 
 def test_an_encrypted_member_is_a_row(classifier, pack):
@@ -123,12 +123,12 @@ def test_an_encrypted_member_is_a_row(classifier, pack):
     for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
         data[data.index(signature) + offset] |= 1
     path.write_bytes(data)
-    assert outcomes(classifier, path) == [("film.png", "encrypted_file")]
+    assert results(classifier, path) == [("film.png", "encrypted_file")]
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_methods_that_unpack_without_bound_are_refused(classifier, pack, method):
-    assert outcomes(classifier, pack([("film.png", _png())], method)) == [
+    assert results(classifier, pack([("film.png", _png())], method)) == [
         ("film.png", "unsupported_compression")
     ]
 
@@ -145,7 +145,7 @@ def test_a_bomb_costs_little(classifier, pack):
     )
     path.write_bytes(packed[: archive.start_dir] + 99 * entry + end)
     start = time.perf_counter()
-    found = outcomes(classifier, path)
+    found = results(classifier, path)
     assert len(found) == 99
     assert {code for _, code in found} <= {"too_many_bytes", "damaged_archive"}
     assert time.perf_counter() - start < 10
@@ -158,7 +158,7 @@ def test_a_huge_directory_is_not_even_parsed(classifier, tmp_path):
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 9, 9, len(directory), 4, 0)
     path.write_bytes(b"PK\3\4" + directory + end)
     start = time.perf_counter()
-    assert outcomes(classifier, path) == [("names.zip", "too_many_films")]
+    assert results(classifier, path) == [("names.zip", "too_many_films")]
     assert time.perf_counter() - start < 1
 
 
@@ -174,7 +174,7 @@ def test_too_many_films_are_refused_before_any_is_read(pack, tmp_path, packed):
 def test_no_cell_is_a_formula(start):
     name = f"{start}cmd|'/c calc'!A0,\"x\".png"
     error = RadiographError("empty_file", "=HYPERLINK(1)")
-    text = to_csv([row({"name": name, **Outcome(name, error=error).to_dict()})])
+    text = to_csv([row({"name": name, **Result(name, error=error).to_dict()})])
     (read,) = csv.DictReader(io.StringIO(text, newline=""))
     assert read["name"] == f"'{name}"
     assert read["error_message"] == "'=HYPERLINK(1)"

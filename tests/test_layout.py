@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"classes", "version"},
     {"radiograph"},
-    {"explanation", "guidance", "weights"},
+    {"explanation", "weights"},
     {"hub", "prediction"},
-    {"classifier"},
+    {"classifier", "guidance"},
     {"result"},
     {"batch", "study"},
     {"rendering"},

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fracture.classes import CLASSES
 from fracture.prediction import Prediction
-from fracture.radiograph import Notice, RadiographError, read_radiograph
-from fracture.result import Outcome
+from fracture.radiograph import RadiographError, read_radiograph
+from fracture.result import Result
 from fracture.study import combine
 from fracture.weights import WeightsConfig
 
@@ -41,33 +40,24 @@ def view(
     refused: bool = False,
     config: WeightsConfig = CONFIG,
     grey: int | None = None,
-) -> Outcome:
+) -> Result:
     """A view of a given fracture probability; each its own film unless `grey`."""
     grey = round(fracture * 255) if grey is None else grey
     pixels = np.full((64, 64), grey, np.uint8)
     pixels[0] = np.arange(64)
-    finding = "uncertain"
-    if refused:
-        finding = "not_judged"
-    elif fracture >= 0.5:
-        finding = "fracture_suspected"
-    elif fracture < 0.1:
-        finding = "no_fracture_seen"
+    (other,) = {"hairline", "displaced"} - {severity}
     prediction = Prediction(
         film=read_radiograph(pixels),
-        probabilities=dict(zip(CLASSES, (1 - fracture, fracture, 0.0), strict=True)),
-        finding=finding,
-        severity=severity if finding == "fracture_suspected" else None,
+        probabilities={"normal": 1 - fracture, other: 0.0, severity: fracture},
         grids=np.zeros((4, 4, 4), np.float32),
         body_parts={},
         novelty=1.0 if refused else -1.0,
-        warnings=(Notice("out_of_distribution", "A cat."),) if refused else (),
         config=config,
     )
-    return Outcome(f"{fracture}.png", prediction)
+    return Result(f"{fracture}.png", prediction)
 
 
-BROKEN = Outcome("broken.png", error=RadiographError("empty_file", "Empty."))
+BROKEN = Result("broken.png", error=RadiographError("empty_file", "Empty."))
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from fracture.classes import CLASSES
 from fracture.data.datasets import Example
 from fracture.model.calibration import Calibration
 from fracture.prediction import Prediction
@@ -36,24 +36,14 @@ def predict(
     """A prediction of a film of 60 x 96 pixels, its map strong in one cell of 6 x 6."""
     grids = np.zeros((4, 6, 6), np.float32)
     grids[:, peak[0] + 1, peak[1]] = 1  # the letterbox's first row is padding
-    fracture = 1 - probabilities[0]
-    finding = "uncertain"
-    if fracture >= POINTS["rule_in"]:
-        finding = "fracture_suspected"
-    elif fracture < POINTS["rule_out"]:
-        finding = "no_fracture_seen"
-    known = {
-        "film": Radiograph(np.zeros((60, 96), np.uint8), (), {}),
-        "probabilities": dict(
-            zip(("normal", "hairline", "displaced"), probabilities, strict=True)
-        ),
-        "finding": finding,
-        "grids": grids,
-        "body_parts": body_parts or {},
-        "config": _CONFIG,
-    }
-    fields = dict.fromkeys(field.name for field in dataclasses.fields(Prediction))
-    return Prediction(**{**fields, **known})
+    return Prediction(
+        film=Radiograph(np.zeros((60, 96), np.uint8), (), {}),
+        probabilities=dict(zip(CLASSES, probabilities, strict=True)),
+        grids=grids,
+        body_parts=body_parts or {},
+        novelty=-1.0,
+        config=_CONFIG,
+    )
 
 
 def example(index: int, source: str, label: str, **known) -> Example:

@@ -18,7 +18,7 @@ from fracture.classifier import FractureClassifier
 from fracture.prediction import Prediction
 from fracture.radiograph import RadiographError, read_radiograph
 from fracture.radiograph.sniff import sniff
-from fracture.result import judge
+from fracture.result import Result
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".dcm"}
 Drawing = Callable[[Prediction], Image.Image]
@@ -87,14 +87,14 @@ def answer(
         pictures: what to draw -> where to save it.
 
     Returns:
-        `name`, `model_version` and what `Outcome.to_dict` gives.
+        `name`, `model_version` and what `Result.to_dict` gives.
     """
-    outcome = judge(classifier, film, functools.partial(read_radiograph, film))
-    if outcome.prediction:
+    result = Result.of(classifier, film, functools.partial(read_radiograph, film))
+    if result.prediction:
         for draw, path in pictures.items():
-            draw(outcome.prediction).save(path, quality=90)
+            draw(result.prediction).save(path, quality=90)
     named = {"name": film, "model_version": classifier.config.model_version}
-    return named | outcome.to_dict()
+    return named | result.to_dict()
 
 
 def draw_heatmap(prediction: Prediction) -> Image.Image:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fracture.classes import BODY_PARTS
 from fracture.data.datasets import Example
 from fracture.evaluation.localisation import box_area, box_size
-from fracture.prediction import FINDINGS, Prediction
+from fracture.prediction import Finding, Prediction
 
 _MOST = 6  # of each kind
 _VIEWS = ("frontal", "lateral", "oblique")
@@ -30,12 +30,12 @@ def describe_failures(
     missed = [
         film
         for film in films
-        if film[0].label != "normal" and film[1].finding == "no_fracture_seen"
+        if film[0].label != "normal" and film[1].finding is Finding.NO_FRACTURE_SEEN
     ]
     alarms = [
         film
         for film in reversed(films)
-        if film[0].label == "normal" and film[1].finding == "fracture_suspected"
+        if film[0].label == "normal" and film[1].finding is Finding.FRACTURE_SUSPECTED
     ]
     return {
         "missed": [_describe(*film) for film in missed[:_MOST]],
@@ -62,7 +62,7 @@ def _describe(example: Example, prediction: Prediction) -> dict:
             f"{marked} of {100 * area:.1f} % of the film ({box_size(example)})"
         )
     sentence = (
-        f"{', '.join(facts)}: {FINDINGS[prediction.finding].lower()}, with a fracture "
+        f"{', '.join(facts)}: {prediction.finding.words.lower()}, with a fracture "
         f"probability of {probability:.3f}."
     )
     return {

@@ -10,7 +10,7 @@ from fracture.evaluation.localisation import BOX_SIZES, box_size
 from fracture.evaluation.metrics import Bootstrap
 from fracture.evaluation.thresholds import threshold_table
 from fracture.model.calibration import Calibration
-from fracture.prediction import FINDINGS
+from fracture.prediction import FINDINGS, Finding
 
 _ENOUGH = 5  # films of either class below which a subgroup gets no figures
 _TRUTH = ("normal", "fractured")
@@ -76,8 +76,8 @@ def _operating_point_figures(films: Cohort, draws: Bootstrap) -> dict:
     """A film that was not judged counts as not ruled out and not ruled in."""
     truth, findings = films.fractured, films.findings
     called = {
-        "rule_out": findings != "no_fracture_seen",
-        "rule_in": findings == "fracture_suspected",
+        "rule_out": findings != Finding.NO_FRACTURE_SEEN,
+        "rule_in": findings == Finding.FRACTURE_SUSPECTED,
     }
     measures = {
         "sensitivity": lambda called: (called, truth),
@@ -91,8 +91,8 @@ def _operating_point_figures(films: Cohort, draws: Bootstrap) -> dict:
             for point, films_called in called.items()
             for name, columns in measures.items()
         },
-        "uncertain": draws.share(findings == "uncertain"),
-        "not_judged": draws.share(findings == "not_judged"),
+        "uncertain": draws.share(findings == Finding.UNCERTAIN),
+        "not_judged": draws.share(findings == Finding.NOT_JUDGED),
     }
 
 

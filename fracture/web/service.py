@@ -13,6 +13,7 @@ from gradio.utils import get_upload_folder, is_in_or_equal
 from fracture.batch import Film, classify, collect
 from fracture.classifier import FractureClassifier
 from fracture.hub import SERVING_FILES, resolve
+from fracture.prediction import FIELDS
 from fracture.radiograph import (
     MIN_SIDE,
     Radiograph,
@@ -20,25 +21,15 @@ from fracture.radiograph import (
     Source,
     read_radiograph,
 )
-from fracture.result import Outcome, judge
+from fracture.result import Result
 from fracture.study import RULE, Study, combine
 from fracture.version import __version__
+from fracture.web.openapi import STRENGTH
 from fracture.web.settings import Settings
 from fracture.weights import MODEL_FILE
 
 _FILES = (*SERVING_FILES, "README.md", "figures/*")  # the card is a page of the app
 FORMATS = ("PNG", "JPEG", "TIFF", "WebP", "BMP", "DICOM")
-UNITS = {
-    "fracture_probability": "calibrated probability, 0 to 1",
-    "probabilities": "calibrated probability, 0 to 1; they sum to 1",
-    "rule_out_threshold": "fracture probability, 0 to 1",
-    "rule_in_threshold": "fracture probability, 0 to 1",
-    "peak_x": "pixels of the film from its left edge",
-    "peak_y": "pixels of the film from its upper edge",
-    "film_width": "pixels",
-    "film_height": "pixels",
-    "heatmap": "log-odds per cell of the network's map, from 0 on",
-}
 
 
 class Service:
@@ -69,9 +60,9 @@ class Service:
         """`read_radiograph` with the app's limit."""
         return read_radiograph(source, max_pixels=self.settings.max_megapixels * 10**6)
 
-    def judge(self, name: str, path: Path) -> Outcome:
-        """One film's outcome."""
-        return judge(self.classifier, name, functools.partial(self.read, path))
+    def predict(self, name: str, path: Path) -> Result:
+        """One film's result."""
+        return Result.of(self.classifier, name, functools.partial(self.read, path))
 
     def study(self, files: Sequence[tuple[str, Path]]) -> Study:
         """Several views of one patient.
@@ -84,7 +75,7 @@ class Service:
         if len(files) > self.settings.max_views:
             message = f"More than {self.settings.max_views} views; is this one study?"
             raise RadiographError("too_many_views", message)
-        return combine([self.judge(name, path) for name, path in files])
+        return combine([self.predict(name, path) for name, path in files])
 
     def collect(self, files: Sequence[tuple[str, Path]]) -> list[Film]:
         """The films of a batch, archives opened.
@@ -96,13 +87,14 @@ class Service:
             raise RadiographError("no_film", "No film was sent; choose files.")
         return collect(files, self.settings.max_films, self.read)
 
-    def classify(self, films: Sequence[Film]) -> Iterator[Outcome]:
-        """One outcome for each film, in order."""
+    def classify(self, films: Sequence[Film]) -> Iterator[Result]:
+        """One result for each film, in order."""
         return classify(self.classifier, films)
 
     def model(self) -> dict:
         """What runs here, with which thresholds and limits, in plain JSON types."""
         config, settings = self.classifier.config, self.settings
+        units = {field.name: field.unit for field in FIELDS if field.unit}
         return {
             "name": config.values["name"],
             "version": config.values["version"],
@@ -112,7 +104,7 @@ class Service:
             "classes": list(config.values["classes"]),
             "operating_points": config.values["operating_points"],
             "study_rule": RULE,
-            "units": UNITS,
+            "units": {**units, "heatmap": STRENGTH},
             "input_formats": list(FORMATS),
             "input_min_side_pixels": MIN_SIDE,
             "input_max_megapixels": settings.max_megapixels,

@@ -14,8 +14,8 @@ import gradio as gr
 
 from fracture.batch import row
 from fracture.radiograph import RadiographError
-from fracture.rendering import fragments
-from fracture.rendering.pictures import data_uri, heatmap_png
+from fracture.rendering.fragments import piece
+from fracture.rendering.pictures import data_uri, heatmap_png, thumbnail
 from fracture.web import html
 from fracture.web.service import FORMATS, Service, uploaded
 
@@ -40,11 +40,7 @@ def _box(label: str, many: bool = False) -> gr.File:
 
 def _hint(text: str) -> None:
     listed = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
-    gr.HTML(f'<p class="small">{text.format(formats=listed)}</p>')
-
-
-def _alert(name: str, error: RadiographError) -> str:
-    return fragments.alert(name, **error.to_dict())
+    gr.HTML(html.paragraph(text.format(formats=listed), "small"))
 
 
 def read(service: Service, examples: Path) -> None:
@@ -52,15 +48,16 @@ def read(service: Service, examples: Path) -> None:
 
     def show(file: dict | None) -> tuple[None, str]:
         try:
-            outcome = service.judge(*uploaded(file))
+            result = service.predict(*uploaded(file))
         except RadiographError as error:
-            return None, _alert("The film", error)
+            return None, piece("alert", "The film", error)
         # An empty box takes the next film at once.
-        return None, html.result(outcome, service.settings.guidance)
+        return None, html.film(result, service.settings.guidance)
 
     def show_example(name: str) -> str:
-        outcome = service.judge(f"Synthetic film {name}.png", examples / f"{name}.png")
-        return html.result(outcome, service.settings.guidance)
+        film = examples / f"{name}.png"
+        result = service.predict(f"Synthetic film {name}.png", film)
+        return html.film(result, service.settings.guidance)
 
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
@@ -80,7 +77,7 @@ def read(service: Service, examples: Path) -> None:
             )
         with gr.Column(scale=3, min_width=330):
             waiting = "The finding, its probabilities and heatmap appear here."
-            result = gr.HTML(html.empty(waiting), elem_classes="result")
+            result = gr.HTML(html.paragraph(waiting, "empty"), elem_classes="result")
     event = {**_EVENT, "concurrency_id": "model", "show_progress": "minimal"}
     film.upload(show, film, [film, result], **event)
     for name, button in zip(EXAMPLES, buttons, strict=True):
@@ -94,14 +91,14 @@ def study(service: Service) -> None:
         try:
             found = service.study([uploaded(file) for file in files or ()])
         except RadiographError as error:
-            return None, _alert("The study", error)
+            return None, piece("alert", "The study", error)
         # An empty box: the next films are the next study, never a part of this one.
         return None, html.study(found, service.settings.guidance)
 
     waiting = "The finding of the study, then that of each view, appears here."
     views = _box("All views of one patient", many=True)
     _hint("Choose or drop all views together: {formats}.")
-    result = gr.HTML(html.empty(waiting), elem_classes="result")
+    result = gr.HTML(html.paragraph(waiting, "empty"), elem_classes="result")
     event = {**_EVENT, "concurrency_id": "model", "show_progress": "minimal"}
     views.upload(show, views, [views, result], **event)
 
@@ -116,35 +113,36 @@ def batch(service: Service) -> None:
         try:
             films = service.collect([uploaded(file) for file in files or ()])
         except RadiographError as error:
-            yield None, _alert("The batch", error), "", nothing, idle
+            yield None, piece("alert", "The batch", error), "", nothing, idle
             return
-        table_rows, rows, unread = [], [], 0
+        rows, pictures, unread = [], [], 0
         begun = html.progress(0, len(films), 0)
         yield None, begun, "", nothing, gr.Button(interactive=True)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "heatmaps.zip"
             with zipfile.ZipFile(path, "w") as archive:
                 shown = time.monotonic()
-                for number, outcome in enumerate(service.classify(films), 1):
-                    table_rows.append(html.table_row(number, outcome))
-                    rows.append(row({"name": outcome.name, **outcome.to_dict()}))
-                    unread += outcome.prediction is None
-                    if outcome.judged:
-                        png = heatmap_png(outcome.prediction, "fracture", _HEATMAP_SIDE)
-                        archive.writestr(_member(number, outcome.name), png)
+                for number, result in enumerate(service.classify(films), 1):
+                    film = result.prediction
+                    rows.append(row({"name": result.name, **result.to_dict()}))
+                    pictures.append(film and data_uri(thumbnail(film), "image/jpeg"))
+                    unread += film is None
+                    if result.judged:
+                        png = heatmap_png(film, "fracture", _HEATMAP_SIDE)
+                        archive.writestr(_member(number, result.name), png)
                     if time.monotonic() - shown > _PACE:
                         now = html.progress(number, len(films), unread)
-                        table = html.table(table_rows, rows)
+                        table = html.table(rows, pictures)
                         yield gr.skip(), now, table, gr.skip(), gr.skip()
                         shown = time.monotonic()
             judged = len(archive.namelist())
             ready = gr.DownloadButton(value=path, visible=True) if judged else nothing
             end = html.progress(len(films), len(films), unread)
-            yield gr.skip(), end, html.table(table_rows, rows), ready, idle
+            yield gr.skip(), end, html.table(rows, pictures), ready, idle
 
     def cancelled() -> tuple:
-        text = '<p class="progress">Cancelled; the films read so far are below.</p>'
-        return text, gr.Button(interactive=False)
+        text = "Cancelled; the films read so far are below."
+        return html.paragraph(text, "progress"), gr.Button(interactive=False)
 
     box = _box("Films or zip archives", many=True)
     _hint(
@@ -156,7 +154,7 @@ def batch(service: Service) -> None:
         heatmaps = gr.DownloadButton("Download the heatmaps", visible=False, size="sm")
     progress = gr.HTML(elem_classes="result")
     waiting = "One row for each film appears here, with its finding or its reason."
-    table = gr.HTML(html.empty(waiting))
+    table = gr.HTML(html.paragraph(waiting, "empty"))
     event = {**_EVENT, "concurrency_id": "batch", "show_progress": "minimal"}
     outputs = [box, progress, table, heatmaps, stop]
     running = box.upload(run, box, outputs, show_progress_on=progress, **event)

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from fracture import FractureClassifier, Notice, RadiographError
+from fracture import FractureClassifier, RadiographError
 from fracture.data.phantom import draw_phantom
-from fracture.rendering.film_report import write_report
-from fracture.result import Outcome
+from fracture.rendering.film_report import render_film_report
+from fracture.result import Result
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def prediction(weights):
 def test_the_report_holds_what_the_prediction_says(prediction):
     berlin = datetime.timezone(datetime.timedelta(hours=1))
     time = datetime.datetime(2026, 1, 2, 0, 30, tzinfo=berlin)
-    report = write_report(Outcome("film.png", prediction), time=time)
+    report = render_film_report(Result("film.png", prediction), time=time)
     config, answer = prediction.config, prediction.to_dict()
     for text in (
         answer["summary"],
@@ -41,33 +41,32 @@ def test_the_report_holds_what_the_prediction_says(prediction):
 
 
 def test_the_report_loads_nothing(prediction):
-    report = write_report(Outcome("film.png", prediction))
+    report = render_film_report(Result("film.png", prediction))
     assert "<script" not in report and "<link" not in report
     sources = re.findall(r"(?:src=|url\()[\"']?([^\"')]{10})", report)
     assert sources and all(source.startswith("data:image") for source in sources)
 
 
 def test_guidance_can_be_left_out(prediction):
-    assert "guidelines" not in write_report(Outcome("a", prediction), guidance=False)
+    assert "guidelines" not in render_film_report(
+        Result("a", prediction), guidance=False
+    )
 
 
 def test_a_film_that_was_not_judged_shows_no_finding(prediction):
-    notice = Notice("out_of_distribution", "This is no limb film.")
-    refused = dataclasses.replace(
-        prediction, finding="not_judged", severity=None, novelty=1.0, warnings=(notice,)
-    )
-    report = write_report(Outcome("cat.png", refused))
-    assert "Not judged" in report and notice.message in report
+    refused = dataclasses.replace(prediction, novelty=1.0)
+    report = render_film_report(Result("cat.png", refused))
+    assert "Not judged" in report and "does not look like the limb" in report
     for hidden in (prediction.summary, 'class="heat"', "What guidelines", "% of the"):
         assert hidden not in report
 
 
 def test_names_cannot_break_out(prediction):
-    report = write_report(Outcome("<script>alert(1)</script>.png", prediction))
+    report = render_film_report(Result("<script>alert(1)</script>.png", prediction))
     assert "<script" not in report
 
 
 def test_an_unread_film_has_no_report():
     error = RadiographError("empty_file", "Empty.")
     with pytest.raises(ValueError, match="no report"):
-        write_report(Outcome("a", error=error))
+        render_film_report(Result("a", error=error))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
+import itertools
 import json
 import re
 import time
 import zipfile
+from html.parser import HTMLParser
 
 import httpx
 import numpy as np
@@ -18,8 +21,10 @@ from served import ROOT, load_app, serve
 from specimens import BAD, FILM, GOOD, encode
 
 from fracture import FractureClassifier
+from fracture.batch import row
 from fracture.data.phantom import draw_phantom
-from fracture.study import RULE
+from fracture.rendering.film_report import render_film_report
+from fracture.study import RULE, combine
 from fracture.web.tabs import model_card
 
 ENDPOINTS = ["/predict", "/predict_study", "/predict_batch", "/model"]
@@ -166,7 +171,7 @@ def test_model_says_what_answers_here(client, classifier):
     assert answer["checksum_sha256"] == config.values["files"]["model.onnx"]
     assert answer["operating_points"] == config.values["operating_points"]
     assert answer["classes"] == ["normal", "hairline", "displaced"]
-    assert {"peak_x", "heatmap", "probabilities"} <= set(answer["units"])
+    assert {"peak_x", "heatmap", "probabilities", "body_parts"} <= set(answer["units"])
     assert answer["input_max_films"] == 500
 
 
@@ -199,7 +204,7 @@ def test_endpoints_are_the_public_four_and_documented(client, url):
     }
     assert [f"/{name}" for name in documented] == ENDPOINTS
     for name, words in {
-        "predict": ["probabilities", "not a medical device", "heatmap_png"],
+        "predict": ["body_parts", "not a medical device", "heatmap_png"],
         "predict_study": ["most suspicious view", "rule"],
         "predict_batch": ["zip", "a bad one ends nothing"],
         "model": ["checksum_sha256", "operating_points"],
@@ -210,13 +215,58 @@ def test_endpoints_are_the_public_four_and_documented(client, url):
     assert list(body["schema"]["properties"]) == ["film", "heatmap", "target"]
 
 
+TYPES = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "boolean": bool,
+    "integer": int,
+    "number": (int, float),
+    "null": type(None),
+}
+
+
+def misfits(schema: dict, value, at: str = "") -> list[str]:
+    """Places where a value is not of its OpenAPI type, and keys too many or too few."""
+    if "oneOf" in schema:
+        return min((misfits(kind, value, at) for kind in schema["oneOf"]), key=len)
+    if "enum" in schema:
+        return [] if value in schema["enum"] else [at]
+    if not isinstance(value, TYPES[schema["type"]]):
+        return [at]
+    if isinstance(value, list):
+        return [m for item in value for m in misfits(schema["items"], item, at)]
+    if not isinstance(value, dict):
+        return []
+    kinds, inside = schema["properties"], []
+    for key in kinds.keys() & value.keys():
+        inside += misfits(kinds[key], value[key], f"{at}.{key}")
+    lacking = set(schema.get("required", ())) - value.keys()
+    return [*lacking, *(value.keys() - kinds.keys()), *inside]
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS[:3])
+def test_answers_are_of_the_type_that_openapi_says(client, url, film, endpoint):
+    paths = httpx.get(f"{url}gradio_api/openapi.json").json()["paths"]
+    got = paths[f"/gradio_api/call{endpoint}/{{event_id}}"]["get"]["responses"]["200"]
+    (schema,) = got["content"]["text/event-stream"]["schema"]["prefixItems"]
+    for name, heatmap in itertools.product(
+        ["film.png", "cut.jpg", None], ["png", "array"]
+    ):
+        sent = name and film(name)
+        films = {"film": sent} if endpoint == "/predict" else {"films": name and [sent]}
+        answer = client.predict(**films, heatmap=heatmap, api_name=endpoint)
+        assert not misfits(schema, answer)
+        assert misfits(schema, answer | {"more": 1}) and misfits(schema, {})
+
+
 @pytest.mark.parametrize("guidance", ["on", "off"])
 def test_guidance_is_switched_by_the_environment(monkeypatch, weights, guidance):
     monkeypatch.setenv("FRACTURE_GUIDANCE", guidance)
     monkeypatch.setenv("FRACTURE_WEIGHTS", str(weights))
     app = load_app()
     for page in (
-        app.html.result(app.service.judge("a", app.EXAMPLES / "normal.png"), _on(app)),
+        app.html.film(app.service.predict("a", app.EXAMPLES / "normal.png"), _on(app)),
         app.html.study(
             app.service.study([("a", app.EXAMPLES / "normal.png")]), _on(app)
         ),
@@ -231,26 +281,62 @@ def _on(app) -> bool:
 def test_the_page_holds_what_python_answers(served, classifier):
     app, _ = served
     path = ROOT / "examples/displaced.png"
-    outcome = app.service.judge("<b>a.png", path)
-    page = app.html.result(outcome, guidance=True)
+    page = app.html.film(app.service.predict("<b>a.png", path), guidance=True)
     answer = classifier.predict(path).to_dict()
     assert answer["summary"] in page
     assert answer["location"] in page
     assert "&lt;b&gt;a.png · PNG, 8 bits, 560 x 681 pixels" in page
     shown = re.search(r"<pre[^>]*>(.*?)</pre>", page, re.DOTALL)[1]
-    assert json.loads(shown.replace("&quot;", '"')) == answer
+    assert json.loads(html.unescape(shown)) == answer
     assert page.count('class="heat"') == 4
     assert "<b>" not in page
 
 
+HOSTILE = '"><script>alert(1)</script><img src=x onerror="alert(1)">.png'
+
+
+class Markup(HTMLParser):
+    """Collects the tags and the text of a page."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.tags, self.attributes, self.text = set(), set(), ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attributes}
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.mark.parametrize("name", ["film.png", "cut.jpg"])
+def test_a_hostile_name_is_text_on_every_page(served, film, tmp_path, name):
+    app, _ = served
+    film(name)
+    pages = {}
+    for called in ("plain.png", HOSTILE):
+        result = app.service.predict(called, tmp_path / name)
+        cells = row({"name": called, **result.to_dict()})
+        pages[called] = [
+            app.html.film(result, guidance=True),
+            app.html.study(combine([result]), guidance=True),
+            app.html.table([cells], [None]),
+            render_film_report(result) if result.prediction else "",
+        ]
+    for plain, page in zip(*pages.values(), strict=True):
+        plain, page = Markup(plain), Markup(page)
+        assert page.tags == plain.tags and page.attributes == plain.attributes
+        assert ("plain.png" in plain.text) == (HOSTILE in page.text)
+
+
 def test_two_viewers_of_a_page_do_not_share_their_radios(served):
     app, _ = served
-    outcome = app.service.judge("a", ROOT / "examples/displaced.png")
-    names = {
-        re.search(r'type="radio" name="([^"]+)"', app.html.viewer(outcome))[1]
-        for _ in range(2)
-    }
-    assert len(names) == 2
+    film = ("a", ROOT / "examples/displaced.png")
+    page = app.html.study(app.service.study([film, film]), guidance=False)
+    names = re.findall(r'type="radio" name="([^"]+)"', page)
+    assert len(names) == 8 and len(set(names)) == 2
 
 
 def test_the_card_belongs_to_the_model_that_answers(monkeypatch):

@@ -397,9 +397,9 @@ def slowly(service):
 
     def slow(films):
         try:
-            for outcome in classify(films):
+            for result in classify(films):
                 time.sleep(0.3)
-                yield outcome
+                yield result
         finally:
             ended.set()
 

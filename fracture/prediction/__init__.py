@@ -1,0 +1,7 @@
+"""What is said of one film, in the fields that every surface shows."""
+
+from fracture.prediction.field import Field
+from fracture.prediction.finding import FINDINGS, Finding
+from fracture.prediction.prediction import FIELDS, Prediction
+
+__all__ = ["FIELDS", "FINDINGS", "Field", "Finding", "Prediction"]
