@@ -9,7 +9,7 @@ import numpy as np
 from fracture.classifier import FractureClassifier
 from fracture.evaluation.evaluate import predict_films
 from fracture.evaluation.metrics import auroc, bootstrap, mean
-from fracture.model.auxiliary_outputs import QUANTILE, NoveltyDetector
+from fracture.model.novelty import QUANTILE, NoveltyDetector
 from fracture.prediction import Prediction
 
 

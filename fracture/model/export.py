@@ -13,9 +13,9 @@ import numpy as np
 
 from fracture.classes import BODY_PARTS, CLASSES, MAPS
 from fracture.classifier import FractureClassifier
-from fracture.model.auxiliary_outputs import QUANTILE
 from fracture.model.calibration import Calibration, Serving
 from fracture.model.network import build_network, map_grid
+from fracture.model.novelty import QUANTILE
 from fracture.model.recipe import Recipe
 from fracture.version import __version__
 from fracture.weights import CONFIG_FILE, FORMAT, KERAS_FILE, MODEL_FILE, sha256

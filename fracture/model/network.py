@@ -10,10 +10,10 @@ from typing import NamedTuple
 import keras
 
 from fracture.classes import BODY_PARTS
-from fracture.model.auxiliary_outputs import Novelty
 from fracture.model.backbones import BACKBONES, MOMENTUM
 from fracture.model.filters import FILTERS
 from fracture.model.heads import CascadeHead, ExplainedHead
+from fracture.model.novelty import Novelty
 from fracture.model.recipe import Phase, Recipe
 from fracture.weights import CONFIG_FILE, KERAS_FILE
 

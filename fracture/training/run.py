@@ -12,9 +12,9 @@ import numpy as np
 from fracture.classes import MAPS
 from fracture.data.datasets import source_labels
 from fracture.data.film_table import FilmTable
-from fracture.model.auxiliary_outputs import QUANTILE
 from fracture.model.calibration import Calibration, Serving, operating_points
 from fracture.model.network import Grid, map_grid
+from fracture.model.novelty import QUANTILE
 from fracture.model.recipe import Recipe
 from fracture.training.batches import FilmSequence
 from fracture.training.checkpoint import AfterEpoch
