@@ -31,7 +31,7 @@ from PIL import Image, ImageOps
 from scipy import ndimage
 
 from fracture.data.audit import Pair, audit
-from fracture.data.listing import list_films
+from fracture.data.datasets import list_films
 from fracture.radiograph import RadiographError, read_radiograph
 from fracture.radiograph.letterbox import Letterbox
 
