@@ -34,7 +34,7 @@ from fracture.classes import CLASSES
 from fracture.classifier import FractureClassifier
 from fracture.data.datasets import DatasetError, write_phantoms
 from fracture.data.film_table import FilmTable, load_table
-from fracture.data.non_radiographs import negatives
+from fracture.data.non_radiographs import non_radiographs
 from fracture.data.phantom import draw_phantom
 from fracture.evaluation.evaluate import evaluate, predict_films
 from fracture.evaluation.faithfulness import deletion, weight_randomisation
@@ -58,7 +58,7 @@ from fracture.training.fit import Progress, write_history
 from fracture.training.run import Run
 from fracture.weights import WeightsError
 
-_NEGATIVES = 200  # pictures of each kind that are no limb radiographs
+_NON_RADIOGRAPHS = 200  # pictures of each kind that are no limb radiographs
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -174,7 +174,7 @@ def main(argv: list[str] | None = None) -> None:
     write_history(out / "history.csv", history)
     plot_curves(history, out / "figures" / "curves.png")
 
-    # --- what else the features tell: fitted on training films and on negatives ---
+    # --- what else the features tell: fitted on training films and non-radiographs ---
     learned = table.of("train")
     embedding = embed(network, learned.squares(recipe.image_size))
     tags = [example.tags for example in learned.examples]
@@ -183,13 +183,13 @@ def main(argv: list[str] | None = None) -> None:
     drawn = [
         draw_phantom(label, seed).pixels
         for label in CLASSES
-        for seed in range(_NEGATIVES // 2)
+        for seed in range(_NON_RADIOGRAPHS // 2)
     ]
     drawn = embed(network, make_squares(drawn, recipe.image_size))
     limbs = np.concatenate([embedding, drawn])
     strange = {
         kind: embed(network, make_squares(pictures, recipe.image_size))
-        for kind, pictures in negatives(_NEGATIVES, args.seed).items()
+        for kind, pictures in non_radiographs(_NON_RADIOGRAPHS, args.seed, -1).items()
     }
     everything = np.concatenate([*strange.values()])
     install_novelty(network, NoveltyDetector.fit(limbs, everything))
@@ -239,7 +239,7 @@ def main(argv: list[str] | None = None) -> None:
         },
         "out_of_distribution": novelty_figures(
             classifier,
-            negatives(_NEGATIVES, args.seed + 1),
+            non_radiographs(_NON_RADIOGRAPHS, args.seed + 1, -1),
             {split: (parts[split].groups, predictions[split]) for split in parts},
         )
         | {
