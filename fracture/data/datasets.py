@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
+
+from PIL import Image
+from tqdm import tqdm
 
 from fracture.data import formats
 from fracture.data.example import SPLIT_OF_FOLDER, DatasetError, Example, films_in
@@ -85,22 +89,19 @@ def describe_source(source: str) -> str:
 
 def write_phantoms(folder: str | Path, films_per_class: int, seed: int = 0) -> Path:
     """Draws a data set of phantom films with their boxes; returns its manifest."""
-    from PIL import Image
-
     folder = Path(folder)
+    films = list(itertools.product(LABELS, range(films_per_class)))
     examples = []
-    for label in LABELS:
+    for label, index in tqdm(films, desc="drawing phantoms", unit="film"):
+        number = len(examples)
+        # No seed is shared between labels: the limbs differ, too.
+        phantom = draw_phantom(label, seed=number + 1_000_003 * seed)
+        height, width = phantom.pixels.shape
+        scaled = phantom.boxes / (width, height, width, height)
+        boxes = tuple(map(tuple, scaled.round(5).tolist()))
+        name, group = f"{label}/{index:05d}.png", f"phantom/phantom-{number}"
         (folder / label).mkdir(parents=True, exist_ok=True)
-        for index in range(films_per_class):
-            number = len(examples)
-            # No seed is shared between labels: the limbs differ, too.
-            phantom = draw_phantom(label, seed=number + 1_000_003 * seed)
-            height, width = phantom.pixels.shape
-            scaled = phantom.boxes / (width, height, width, height)
-            boxes = tuple(map(tuple, scaled.round(5).tolist()))
-            name, group = f"{label}/{index:05d}.png", f"phantom/phantom-{number}"
-            Image.fromarray(phantom.pixels).save(folder / name)
-            example = Example(folder / name, name, "phantom", label, group, boxes)
-            examples.append(example)
+        Image.fromarray(phantom.pixels).save(folder / name)
+        examples.append(Example(folder / name, name, "phantom", label, group, boxes))
     write_manifest(folder / "manifest.csv", examples)
     return folder / "manifest.csv"

@@ -157,7 +157,7 @@ def _shared_radii(steps: int) -> slice:
 
 
 def _best_shift(own: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The best correlation, and the shift along the angle that gives it: `(rows, n)`."""
+    """The best correlation and its shift along the angle, `(rows, n)` each."""
     product = own @ others.transpose(0, 2, 1)
     shape = product.shape[1:]
     product = product.reshape(len(_WAVES), -1)

@@ -154,7 +154,7 @@ def test_from_films_to_weights_card_and_hub(tmp_path, monkeypatch, hub, capfd):
     brief = dataclasses.replace(TINY, phases=(Phase(1, 1e-3),))
     monkeypatch.setitem(RECIPES, "quick", brief)
     monkeypatch.setattr("fracture.evaluation.metrics.DRAWS", 50)
-    monkeypatch.setattr(command, "_NEGATIVES", 2)
+    monkeypatch.setattr(command, "_NON_RADIOGRAPHS", 2)
     out = tmp_path / "out"
     run = ["--out", str(out), "--phantoms", "24", "--seed", "1"]
     command.main([*run, "--push-to", NAME])

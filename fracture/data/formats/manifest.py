@@ -22,7 +22,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from fracture.data.example import Box, Example
+from fracture.data.example import Box, DatasetError, Example
 from fracture.data.formats.data_format import DataFormat, Provenance
 from fracture.data.formats.fracatlas import FRACATLAS
 from fracture.data.formats.table import Row, read_table, write_table
@@ -79,6 +79,8 @@ def _recognise(data: Path) -> bool:
 def _read(data: Path) -> list[Example]:
     manifest = data / "manifest.csv" if data.is_dir() else data
     rows = read_table(manifest, ("path", "source", "label"))
+    if not rows:
+        raise DatasetError(f"{manifest} names no film", "manifest_empty")
     published = functools.cache(_published)
     examples = []
     for row in rows:
