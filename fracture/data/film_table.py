@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import functools
-import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import joblib
 import numpy as np
 from tqdm import tqdm
-from tqdm.contrib.concurrent import thread_map
 
 from fracture.data.datasets import load_examples
 from fracture.data.example import DatasetError, Example
@@ -132,9 +130,9 @@ def read_films(
     Returns:
         For each film, in order, what is kept of it or why it cannot be read.
     """
-    read = functools.partial(_read, keep=keep)
-    bar = {"desc": "reading films", "unit": "film", "tqdm_class": tqdm}
-    return thread_map(read, examples, max_workers=os.cpu_count(), **bar)
+    pool = joblib.Parallel(-1, backend="threading", return_as="generator")
+    films = pool(joblib.delayed(_read)(example, keep) for example in examples)
+    return list(tqdm(films, "reading films", len(examples), unit="film"))
 
 
 def _read(

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
 from collections.abc import Sequence
 
+import joblib
 import numpy as np
 from PIL import Image, ImageFilter
 from scipy import ndimage
 from tqdm import tqdm
-from tqdm.contrib.concurrent import thread_map
 
 _ANGLES = _RADII = 32  # of a log-polar film; imagehash wants as many of both
 _RATIO = 10 ** (1 / _RADII)  # from radius to radius; the least is a tenth
@@ -98,9 +97,10 @@ def find_candidates(films: Sequence[np.ndarray], count: int) -> list[Candidate]:
 
     best: dict[tuple[int, int], Candidate] = {}
     starts = range(0, len(films), _BLOCK)
-    bar = {"desc": "comparing films", "unit": "block", "tqdm_class": tqdm}
-    blocks = thread_map(nearest, starts, max_workers=os.cpu_count(), **bar)
-    for candidate in itertools.chain.from_iterable(blocks):
+    pool = joblib.Parallel(-1, backend="threading", return_as="generator")
+    blocks = pool(joblib.delayed(nearest)(start) for start in starts)
+    bar = tqdm(blocks, "comparing films", len(starts), unit="block")
+    for candidate in itertools.chain.from_iterable(bar):
         key = tuple(sorted((candidate.first, candidate.second)))
         if key not in best or candidate.similarity > best[key].similarity:
             best[key] = candidate
