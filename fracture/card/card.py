@@ -14,6 +14,7 @@ from jinja2 import UndefinedError
 
 from fracture.card.markdown import figure_names, render
 from fracture.card.plot_names import PLOTS, plot_file
+from fracture.data.datasets import describe_source
 from fracture.weights import METRICS_FILE
 
 _TEMPLATE = Path(__file__).with_name("template.md")
@@ -56,6 +57,7 @@ def render_card(metrics: Mapping, figures: str = "weights/figures") -> str:
             figures=figures,
             plots=PLOTS,
             plot_file=plot_file,
+            describe_source=describe_source,
         )
     except (AttributeError, KeyError, TypeError, UndefinedError) as error:
         message = f"{METRICS_FILE} lacks or garbles an entry: {error}"

@@ -95,7 +95,7 @@ def measure(
             exposure = Exposure.draw(network, films, recipe.non_radiographs, seed)
         out_of_distribution = novelty_figures(
             classifier,
-            non_radiographs(recipe.non_radiographs, seed + 1),
+            non_radiographs(recipe.non_radiographs, seed + 1, jobs=-1),
             {split: (parts[split].groups, predictions[split]) for split in parts},
         )
         out_of_distribution["unseen_kinds"] = unseen_kinds(

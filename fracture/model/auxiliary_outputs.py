@@ -70,7 +70,7 @@ class Exposure:
             np.concatenate([films, embed(network, make_squares(limbs, size))]),
             {
                 kind: embed(network, make_squares(pictures, size))
-                for kind, pictures in non_radiographs(per_kind, seed).items()
+                for kind, pictures in non_radiographs(per_kind, seed, jobs=-1).items()
             },
         )
 
