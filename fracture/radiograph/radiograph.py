@@ -69,6 +69,13 @@ def check_size(width: int, height: int, max_pixels: int, frames: int = 1) -> Non
         raise RadiographError("too_many_pixels", message)
 
 
+def at_most(what: str, count: float, most: int) -> None:
+    """Raises `RadiographError` (`too_many_parts`) where a file has more than `most`."""
+    if count > most:
+        message = f"Over {most} {what}, more than a film needs; export it again."
+        raise RadiographError("too_many_parts", message)
+
+
 def to_uint8(
     values: np.ndarray, low: float | None = None, high: float | None = None
 ) -> np.ndarray:
