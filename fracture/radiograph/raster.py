@@ -149,6 +149,8 @@ def read_picture(image: Image.Image, max_pixels: int, depth: int = 0) -> Decoded
         opaque = "L" if mode in ("1", "L") else "RGB"
         image = image.convert("RGBA" if image.has_transparency_data else opaque)
         values = np.asarray(image)
+        if facts["format"] == "BMP" and values.ndim == 3 and not values[..., 3:].any():
+            values = values[..., :3]  # writers leave zeros where they have no alpha
     if values.ndim == 3:
         facts["photometric"] = "RGB"
         if depth > 8:
@@ -198,4 +200,3 @@ def explain(error: Exception, kind: str, data: bytes) -> RadiographError:
         return RadiographError("unsupported_pixels", message)
     message = f"The {kind} file is damaged or of a rare kind; export it again as PNG."
     return RadiographError("corrupt_file", message)
-

@@ -7,13 +7,10 @@ be read is refused with a code and a sentence a person can act on.
 
 from __future__ import annotations
 
-import os
-from typing import BinaryIO
-
 import numpy as np
 from PIL import Image
 
-from fracture.radiograph import dicom, raster
+from fracture.radiograph import dicom, pool, raster
 from fracture.radiograph.radiograph import (
     LOW_SIDE,
     Decoded,
@@ -24,16 +21,16 @@ from fracture.radiograph.radiograph import (
     to_uint8,
 )
 from fracture.radiograph.sniff import sniff
+from fracture.radiograph.source import MAX_BYTES, MAX_PIXELS, File, read_bytes
 
-File = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO
 Source = File | np.ndarray | Image.Image | Radiograph
 
 
 def read_radiograph(
     source: Source,
     *,
-    max_pixels: int = 40_000_000,
-    max_bytes: int = 64 * 2**20,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_BYTES,
 ) -> Radiograph:
     """Reads PNG, JPEG, TIFF, WebP, BMP, DICOM, an array or a Pillow image.
 
@@ -68,7 +65,7 @@ def read_radiograph(
             kind = "picture"
             values, notices, facts = raster.read_picture(source, max_pixels)
         else:
-            data = _read_bytes(source, max_bytes)
+            data = read_bytes(source, max_bytes)
             kind = sniff(data)
             if kind == "DICOM":
                 values, notices, facts = dicom.read_dicom(data, max_pixels, max_bytes)
@@ -77,9 +74,12 @@ def read_radiograph(
         pixels, coloured = _grey(values)
     except RadiographError:
         raise
+    except dicom.NeedsProcess:
+        limits = {"max_pixels": max_pixels, "max_bytes": max_bytes}
+        return pool.shared().read(data, **limits)
     except MemoryError:
         message = "There is not enough memory for this picture; send a smaller one."
-        raise RadiographError("too_many_pixels", message) from None
+        raise RadiographError("reader_memory", message) from None
     except Exception as error:  # on damaged bytes decoders raise anything at all
         raise raster.explain(error, kind, data) from None
     if facts["frames"] > 1:
@@ -117,37 +117,6 @@ def _check_array(values: np.ndarray, max_pixels: int) -> Decoded:
     photometric = "MONOCHROME2" if channels == 1 else "RGB"
     facts = {"format": "array", "bits": bits, "frames": 1, "photometric": photometric}
     return values, [], facts
-
-
-def _read_bytes(source: File, limit: int) -> bytes:
-    """The source's bytes; of a path or a file never more than `limit` + 1 are read."""
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        data = bytes(memoryview(source).cast("B")[: limit + 1])
-    elif isinstance(source, (str, os.PathLike)):
-        if not os.path.exists(source):
-            name = os.path.basename(os.fsdecode(source))[-80:]
-            message = f"There is no file {name!r} at that place; check the path."
-            raise RadiographError("file_not_found", message)
-        if not os.path.isfile(source):
-            message = "That is a folder or a device; choose the file of one film."
-            raise RadiographError("not_a_file", message)
-        with open(source, "rb") as stream:
-            data = stream.read(limit + 1)
-    elif hasattr(source, "read"):
-        buffer = bytearray()
-        # Raw streams hand over less than asked for before their end.
-        while len(buffer) <= limit and (block := source.read(limit + 1 - len(buffer))):
-            buffer += block
-        data = bytes(buffer)
-    else:
-        message = f"A {type(source).__name__} is no picture; pass a path or bytes."
-        raise RadiographError("unsupported_source", message)
-    if not data:
-        raise RadiographError("empty_file", "The file is empty; export it again.")
-    if len(data) > limit:
-        message = f"The file is over {limit / 2**20:g} MiB; send a single film."
-        raise RadiographError("too_many_bytes", message)
-    return data
 
 
 def _grey(values: np.ndarray) -> tuple[np.ndarray, bool]:

@@ -26,6 +26,7 @@ _TYPES = {
 _SIZES = np.array([np.dtype(_TYPES.get(kind, "V0")).itemsize for kind in range(19)])
 _WIDTH, _HEIGHT, _COMPRESSION, _PREDICTOR = 256, 257, 259, 317
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
+_BITS, _SAMPLES, _PLANAR = 258, 277, 284
 _OFFSETS_AND_BYTES = ((273, 279), (324, 325))  # of strips, of tiles
 # What libtiff undoes a predictor for: LZW, deflate, LZMA, zstd. Elsewhere it would
 # ignore the tag, while other readers do not.
@@ -44,20 +45,27 @@ def check_tiff(data: bytes, max_pixels: int) -> None:
     if data[:4] == b"MM\0+":
         message = "Big-endian BigTIFF is not read; export it as plain TIFF."
         raise RadiographError("unsupported_pixels", message)
-    page = directories.values
-    width, height = (int(page(tag)[:1].sum()) for tag in (_WIDTH, _HEIGHT))
-    compression = int(page(_COMPRESSION)[:1].sum()) or 1
-    ends = directories.end
+
+    def first(tag: int) -> int:
+        return int(directories.values(tag)[:1].sum())
+
+    width, height, compression = first(_WIDTH), first(_HEIGHT), first(_COMPRESSION)
     if width and height:
         check_size(width, height, max_pixels)
-        tile = int(page(_TILE_WIDTH)[:1].sum()) * int(page(_TILE_HEIGHT)[:1].sum())
+        tile = first(_TILE_WIDTH) * first(_TILE_HEIGHT)
         at_most("pixels in a tile", tile, width * height + _SPARE_TILE)
-    if page(_PREDICTOR)[:1].sum() > 1 and compression not in _PREDICTED:
-        message = "A predictor without its compression is not read; export it again."
+    raw = compression in (0, 1)
+    predicted = first(_PREDICTOR) > 1 and compression not in _PREDICTED
+    # Pillow mistakes planes of two samples, and of wide ones that are not compressed.
+    wide = raw and first(_BITS) > 8
+    mixed = first(_PLANAR) == 2 and (first(_SAMPLES) == 2 or wide)
+    if predicted or mixed:
+        message = "TIFF of this rare layout is not read; export it as plain grey."
         raise RadiographError("unsupported_pixels", message)
-    if compression != 1:
+    ends = directories.end
+    if not raw:
         for offsets, sizes in _OFFSETS_AND_BYTES:
-            starts, counts = page(offsets), page(sizes)
+            starts, counts = directories.values(offsets), directories.values(sizes)
             if len(starts) == len(counts) > 0:
                 ends = max(ends, int((starts + counts).max()))
                 at_most("bytes in strips", int(counts.sum()), len(data) + _SLACK)
