@@ -7,6 +7,7 @@ kept or logged.
 from __future__ import annotations
 
 import io
+import itertools
 import struct
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from fracture.radiograph.radiograph import (
     at_most,
     check_size,
 )
-from fracture.radiograph.structure import check_jpeg, jpeg_segments
+from fracture.radiograph.structure import START_OF_FRAME, check_jpeg, jpeg_segments
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -43,14 +44,13 @@ _ELEMENTS = [
 _PLUGINS = ("pydicom", "pillow", "gdcm", "pyjpegls", "pylibjpeg")
 _IN_PLACE = ("pydicom", "pillow")
 ALONE = False  # whether it harms nobody if this process is aborted
-_MOST_READS = 100_000  # by pydicom, two or three for an element or a fragment
+_MOST_READS = 50_000  # by pydicom, two or three for an element or a fragment
 _MOST_ITEMS = 10_000  # fragments of the pixels; one a frame is usual
+_MOST_RUNS = 5_000_000  # pydicom decodes them in Python
 _MOST_VALUE = 2**16  # bytes of any value but look-up tables and pixels
 _MOST_TABLE = 2**20
 _TABLES = (0x00283000, 0x00283010)  # modality and VOI LUT sequences
 _PIXEL_DATA = 0x7FE00010
-# Start of frame, all coding processes (ITU-T T.81 table B.1) and JPEG-LS (T.87).
-_START_OF_FRAME = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 
 
 class NeedsProcess(Exception):
@@ -128,7 +128,7 @@ def _parse(data: bytes, max_bytes: int) -> Dataset:
     except ImportError:
         message = 'DICOM needs pydicom: pip install "fracture[dicom]".'
         raise RadiographError("dicom_support_missing", message) from None
-    wanted = [Tag(keyword) for keyword in ("SpecificCharacterSet", *_ELEMENTS)]
+    wanted = {Tag(keyword) for keyword in ("SpecificCharacterSet", *_ELEMENTS)}
 
     def bounded(tag: int, vr: str | None, length: int) -> bool:
         if tag in wanted and tag != _PIXEL_DATA and length != 0xFFFFFFFF:
@@ -138,7 +138,7 @@ def _parse(data: bytes, max_bytes: int) -> Dataset:
     has_preamble = data[128:132] == b"DICM"
     stream = _Metered(_inflate(data, max_bytes) if has_preamble else data)
     try:
-        dataset = read_partial(stream, bounded, force=True, specific_tags=wanted)
+        dataset = read_partial(stream, bounded, force=True, specific_tags=[*wanted])
     except Exception:
         at_most("elements", stream.reads, _MOST_READS)
         if has_preamble:
@@ -238,10 +238,35 @@ def _decode(dataset: Dataset, frames: int) -> np.ndarray:
         raise NeedsProcess
     at_most("fragments", dataset.PixelData.count(b"\xfe\xff\0\xe0"), _MOST_ITEMS)
     frame = get_frame(dataset.PixelData, 0, number_of_frames=frames)
-    if syntax != RLELossless:
+    if syntax == RLELossless:
+        _check_runs(frame, dataset)
+    else:
         frame = _check_codestream(frame, dataset)
     dataset.PixelData, dataset.NumberOfFrames = encapsulate([frame]), 1
     return pixel_array(dataset, index=0, decoding_plugin=plugin)
+
+
+def _check_runs(frame: bytes, dataset: Dataset) -> None:
+    """Raises where run lengths unpack to more than the picture (PS3.5 G.3 to G.5)."""
+    samples = dataset.SamplesPerPixel * dataset.BitsAllocated // 8
+    most = dataset.Rows * dataset.Columns * samples + _MOST_VALUE
+    ends = [*struct.unpack_from("<15I", frame, 4)[:samples], len(frame)]
+    steps = size = 0
+    for start, end in itertools.pairwise(ends):
+        end = min(end, len(frame))
+        while start < end and size <= most and steps <= _MOST_RUNS:
+            run = frame[start]
+            steps += 1
+            if run < 128:
+                size += run + 1
+                start += run + 2
+            elif run > 128:
+                size += 257 - run
+                start += 2
+            else:
+                start += 1
+    at_most("runs", steps, _MOST_RUNS)
+    at_most("bytes in runs", size, most)
 
 
 def _check_codestream(frame: bytes, dataset: Dataset) -> bytes:
@@ -254,7 +279,7 @@ def _check_codestream(frame: bytes, dataset: Dataset) -> bytes:
     if frame.startswith(b"\xff\xd8"):
         check_jpeg(frame)
         for marker, start, end in jpeg_segments(frame):
-            if marker in _START_OF_FRAME and end - start >= 6:
+            if marker in START_OF_FRAME and end - start >= 6:
                 size = (*struct.unpack_from(">HH", frame, start + 1), frame[start + 5])
                 break
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -89,14 +89,25 @@ def to_uint8(
     """
     low = float(values.min()) if low is None else low
     high = float(values.max()) if high is None else high
-    if not ((high - low) * 255 < np.inf and np.isfinite(values).all()):
-        message = "Some pixels are not finite numbers; replace NaN and infinity first."
-        raise RadiographError("non_finite_pixels", message)
-    if high <= low:
-        return np.where(values > low, 255, 0).astype(np.uint8)
-    scaled = values.astype(np.float64)
-    scaled -= low
-    scaled *= 255
-    scaled /= high - low
-    scaled += 0.5
-    return np.clip(scaled, 0, 255, out=scaled).astype(np.uint8)
+    pixels = np.empty(values.shape, np.uint8)
+    for start, block in blocks(values):
+        if not ((high - low) * 255 < np.inf and np.isfinite(block).all()):
+            message = "Some pixels are not finite numbers; replace NaN and infinity."
+            raise RadiographError("non_finite_pixels", message)
+        if high <= low:
+            pixels[start : start + len(block)] = np.where(block > low, 255, 0)
+            continue
+        scaled = block.astype(np.float64)
+        scaled -= low
+        scaled *= 255
+        scaled /= high - low
+        scaled += 0.5
+        pixels[start : start + len(block)] = np.clip(scaled, 0, 255, out=scaled)
+    return pixels
+
+
+def blocks(values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Some rows at a time, and the first one's index: work on a part of the memory."""
+    rows = max(1, 2**20 // max(1, values[:1].size))
+    for start in range(0, len(values), rows):
+        yield start, values[start : start + rows]

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import struct
 import zlib
 
 import numpy as np
 from PIL import (
     BmpImagePlugin,
+    ExifTags,
     Image,
     ImageChops,
     ImageOps,
@@ -135,10 +137,12 @@ def read_picture(image: Image.Image, max_pixels: int, depth: int = 0) -> Decoded
     uninverted = jpeg_inks and "adobe" not in image.info
     signed_bytes = mode == "L" and tags.get(_SAMPLE_FORMAT) == (2,)
     image.load()
-    if profile := image.info.get("Raw profile type exif"):
-        check_exif(bytes.fromhex("".join(profile.split("\n")[3:])))
+    profile = "".join(image.info.get("Raw profile type exif", "").split("\n")[3:])
+    if re.fullmatch("[0-9a-fA-F]*", profile):  # else Pillow does not parse it either
+        check_exif(bytes.fromhex(profile[: len(profile) // 2 * 2]))
     with contextlib.suppress(Exception):  # unreadable EXIF turns nothing
-        image = ImageOps.exif_transpose(image)
+        if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # else a mere copy
+            image = ImageOps.exif_transpose(image)
     if mode in ("I", "F") or mode.startswith("I;16"):
         values = np.asarray(image)
         if isinstance(clear := image.info.get("transparency"), int):
@@ -147,8 +151,8 @@ def read_picture(image: Image.Image, max_pixels: int, depth: int = 0) -> Decoded
         if uninverted:
             image = ImageChops.invert(image)
         opaque = "L" if mode in ("1", "L") else "RGB"
-        image = image.convert("RGBA" if image.has_transparency_data else opaque)
-        values = np.asarray(image)
+        target = "RGBA" if image.has_transparency_data else opaque
+        values = np.asarray(image if image.mode == target else image.convert(target))
         if facts["format"] == "BMP" and values.ndim == 3 and not values[..., 3:].any():
             values = values[..., :3]  # writers leave zeros where they have no alpha
     if values.ndim == 3:

@@ -17,6 +17,7 @@ from fracture.radiograph.radiograph import (
     Notice,
     Radiograph,
     RadiographError,
+    blocks,
     check_size,
     to_uint8,
 )
@@ -123,20 +124,34 @@ def _grey(values: np.ndarray) -> tuple[np.ndarray, bool]:
     """Values (H, W) or (H, W, 1 to 4) -> uint8 (H, W), whether there was colour."""
     if values.dtype == bool:
         values = values * np.uint8(255)
-    if values.ndim == 3 and values.shape[2] in (2, 4):
-        opaque = 1 if values.dtype.kind == "f" else np.iinfo(values.dtype).max
-        values, alpha = values[..., :-1], values[..., -1:]
-        if (alpha != opaque).any():
-            lit = values * (alpha.astype(np.float32) / opaque)
-            values = np.rint(lit).astype(np.uint8) if values.dtype == np.uint8 else lit
-    if values.ndim == 3 and values.shape[2] == 1:
-        values = values[..., 0]
-    values = values.copy() if values.dtype == np.uint8 else to_uint8(values)
-    if values.ndim == 2:
-        return values, False
-    red, green, blue = np.moveaxis(values, 2, 0)
-    most = np.maximum(np.maximum(red, green), blue)
-    least = np.minimum(np.minimum(red, green), blue)
-    # JPEG leaves a few levels of chroma on a grey film; a dozen is what an eye sees.
-    coloured = np.mean(most - least > 12) > 0.005
-    return np.array(Image.fromarray(values).convert("L")), bool(coloured)
+    if values.dtype != np.uint8:
+        values = to_uint8(_on_black(values))
+    pixels, coloured = np.empty(values.shape[:2], np.uint8), 0
+    for start, block in blocks(values):
+        block = _on_black(block)
+        rows = pixels[start : start + len(block)]
+        if block.ndim == 2:
+            rows[:] = block
+            continue
+        if block.shape[2] == 1:
+            rows[:] = block[..., 0]
+            continue
+        red, green, blue = np.moveaxis(block, 2, 0)
+        most = np.maximum(np.maximum(red, green), blue)
+        least = np.minimum(np.minimum(red, green), blue)
+        # JPEG leaves a few levels of chroma on a grey film; a dozen an eye sees.
+        coloured += np.count_nonzero(most - least > 12)
+        rows[:] = Image.fromarray(block).convert("L")
+    return pixels, coloured / pixels.size > 0.005
+
+
+def _on_black(values: np.ndarray) -> np.ndarray:
+    """Values (H, W, 2 | 4) without their last channel, alpha; others as they are."""
+    if values.ndim == 2 or values.shape[2] not in (2, 4):
+        return values
+    opaque = 1 if values.dtype.kind == "f" else np.iinfo(values.dtype).max
+    values, alpha = values[..., :-1], values[..., -1:]
+    if (alpha == opaque).all():
+        return values
+    lit = values * (alpha.astype(np.float32) / opaque)
+    return np.rint(lit).astype(np.uint8) if values.dtype == np.uint8 else lit

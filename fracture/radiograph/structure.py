@@ -7,6 +7,7 @@ films stay far below each limit.
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from collections.abc import Iterator
@@ -14,20 +15,24 @@ from collections.abc import Iterator
 from fracture.radiograph.radiograph import at_most, check_size
 from fracture.radiograph.tiff_tags import check_exif, check_tiff
 
-_MOST_SCANS = 100  # of a JPEG; ten are usual
+_MOST_SCANS = 100  # of a JPEG; ten are usual, and each may cost what decoding costs
+_MOST_SCANNED = 10**9  # pixels over all scans
 _MOST_SEGMENTS = 1_000
 _MOST_TABLE_BYTES = 2**20  # of tables and Photoshop resources, parsed in Python
 _MOST_JUNK = 2**16  # bytes between segments, which Pillow skips one by one
 _MOST_CHUNKS = 50_000  # of a PNG; libpng writes one for each 8 KiB
 _MOST_EXTRAS = 200  # chunks that hold no pixels; some inflate to a megabyte
 _MOST_RIFF_CHUNKS = 5_000
-_MOST_RLE_BYTES = 2**22  # of a BMP; Pillow decodes runs in Python
+_MOST_RLE_BYTES = 2**20  # of a BMP; Pillow decodes runs in Python
+_MOST_RLE_WIDTH = 2**14  # pixels; one step may skip 255 rows
 
 # A marker, after fill bytes and entropy-coded data, where 0xFF is followed by a zero,
 # a restart marker or in JPEG-LS by less than 0x80 (T.81 B.1.1.2, T.87 A.1).
 _MARKER = re.compile(rb"\xff([\xc0-\xcf\xd8-\xfe])")
 _EOI, _SOS, _APP1, _APP13, _COM = 0xD9, 0xDA, 0xE1, 0xED, 0xFE
 _APP = range(0xE0, 0xF0)
+# Start of frame, all coding processes (T.81 table B.1) and JPEG-LS (T.87).
+START_OF_FRAME = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 
 # Width and height from the first ten bytes of a WebP chunk (RFC 9649, 2.7.1; RFC 6386,
 # 9.1; RFC 9649, 3.4).
@@ -66,6 +71,7 @@ def check_structure(data: bytes, kind: str, max_pixels: int) -> None:
         _check_webp(data, max_pixels)
     elif kind == "BMP" and _little(data[30:34]) in (1, 2):
         at_most("bytes of runs", len(data), _MOST_RLE_BYTES)
+        at_most("pixels a row in runs", _little(data[18:22]), _MOST_RLE_WIDTH)
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -89,7 +95,7 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 def check_jpeg(data: bytes) -> None:
     """Raises `RadiographError` where a JPEG stream has too many scans or segments."""
-    scans = segments = tables = junk = 0
+    scans = segments = tables = junk = pixels = 0
     exif, last = b"", 2
     for marker, start, end in jpeg_segments(data):
         if not scans:
@@ -98,12 +104,15 @@ def check_jpeg(data: bytes) -> None:
             scans += 1
         else:
             segments += 1
+        if marker in START_OF_FRAME and end - start >= 5:
+            pixels = math.prod(struct.unpack_from(">HH", data, start + 1))
         if marker == _APP1 and data[start : start + 6] == b"Exif\0\0":
             exif += data[start + 6 * bool(exif) : end]
         elif marker == _APP13 or marker not in (*_APP, _COM):
             tables += end - start
         last = end
         at_most("scans", scans, _MOST_SCANS)
+        at_most("pixels in all scans", scans * pixels, _MOST_SCANNED)
         at_most("segments", segments, _MOST_SEGMENTS)
         at_most("bytes of tables", tables, _MOST_TABLE_BYTES)
         at_most("bytes between segments", junk, _MOST_JUNK)

@@ -14,7 +14,7 @@ from fracture.radiograph.radiograph import RadiographError, at_most, check_size
 _INNER = (0x8769, 0x8825, 0xA005)
 _MOST_DIRECTORIES = 400  # 100 pages are counted, each with its inner ones
 _MOST_TAGS = 20_000
-_MOST_NUMBERS = 400_000  # each becomes a Python object; a strip or tile has two
+_MOST_NUMBERS = 200_000  # each becomes a Python object; a strip or tile has two
 _MOST_PAIRS = 1_000
 _SLACK = 2**16  # bytes
 _SPARE_TILE = 2**24  # pixels by which a tile may exceed the picture
