@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"classes", "version"},
     {"radiograph"},
-    {"explanation", "guidance", "weights"},
+    {"archive", "explanation", "guidance", "weights"},
     {"hub", "prediction"},
     {"classifier"},
     {"result"},

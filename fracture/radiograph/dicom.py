@@ -7,8 +7,7 @@ kept or logged.
 from __future__ import annotations
 
 import io
-import itertools
-import struct
+import math
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from fracture.radiograph.radiograph import (
     at_most,
     check_size,
 )
-from fracture.radiograph.structure import START_OF_FRAME, check_jpeg, jpeg_segments
+from fracture.radiograph.structure import check_codestream, check_runs
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -46,9 +45,8 @@ _IN_PLACE = ("pydicom", "pillow")
 ALONE = False  # whether it harms nobody if this process is aborted
 _MOST_READS = 50_000  # by pydicom, two or three for an element or a fragment
 _MOST_ITEMS = 10_000  # fragments of the pixels; one a frame is usual
-_MOST_RUNS = 5_000_000  # pydicom decodes them in Python
 _MOST_VALUE = 2**16  # bytes of any value but look-up tables and pixels
-_MOST_TABLE = 2**20
+_MOST_TABLE = 2**19
 _TABLES = (0x00283000, 0x00283010)  # modality and VOI LUT sequences
 _PIXEL_DATA = 0x7FE00010
 
@@ -238,56 +236,10 @@ def _decode(dataset: Dataset, frames: int) -> np.ndarray:
         raise NeedsProcess
     at_most("fragments", dataset.PixelData.count(b"\xfe\xff\0\xe0"), _MOST_ITEMS)
     frame = get_frame(dataset.PixelData, 0, number_of_frames=frames)
+    size = (dataset.Rows, dataset.Columns, dataset.SamplesPerPixel)
     if syntax == RLELossless:
-        _check_runs(frame, dataset)
+        check_runs(frame, math.prod(size[:2]), size[2] * dataset.BitsAllocated // 8)
     else:
-        frame = _check_codestream(frame, dataset)
+        frame = check_codestream(frame, size)
     dataset.PixelData, dataset.NumberOfFrames = encapsulate([frame]), 1
     return pixel_array(dataset, index=0, decoding_plugin=plugin)
-
-
-def _check_runs(frame: bytes, dataset: Dataset) -> None:
-    """Raises where run lengths unpack to more than the picture (PS3.5 G.3 to G.5)."""
-    samples = dataset.SamplesPerPixel * dataset.BitsAllocated // 8
-    most = dataset.Rows * dataset.Columns * samples + _MOST_VALUE
-    ends = [*struct.unpack_from("<15I", frame, 4)[:samples], len(frame)]
-    steps = size = 0
-    for start, end in itertools.pairwise(ends):
-        end = min(end, len(frame))
-        while start < end and size <= most and steps <= _MOST_RUNS:
-            run = frame[start]
-            steps += 1
-            if run < 128:
-                size += run + 1
-                start += run + 2
-            elif run > 128:
-                size += 257 - run
-                start += 2
-            else:
-                start += 1
-    at_most("runs", steps, _MOST_RUNS)
-    at_most("bytes in runs", size, most)
-
-
-def _check_codestream(frame: bytes, dataset: Dataset) -> bytes:
-    """The codestream alone, if it is what the data set says.
-
-    Decoders trust it: one declared larger could take all memory. Of the boxes of a JP2
-    file around it some are a trap to pydicom's parser (PS3.5 A.4.4 allows none).
-    """
-    size = None
-    if frame.startswith(b"\xff\xd8"):
-        check_jpeg(frame)
-        for marker, start, end in jpeg_segments(frame):
-            if marker in START_OF_FRAME and end - start >= 6:
-                size = (*struct.unpack_from(">HH", frame, start + 1), frame[start + 5])
-                break
-    else:
-        # SOC and SIZ: capabilities, extent, tiles, components (T.800 A.5.1).
-        frame = frame[frame.index(b"\xff\x4f\xff\x51") :]
-        right, bottom, left, top, *_, parts = struct.unpack_from(">8IH", frame, 8)
-        size = (bottom - top, right - left, parts)
-    if size != (dataset.Rows, dataset.Columns, dataset.SamplesPerPixel):
-        message = "The compressed image is not of the declared size; export it again."
-        raise RadiographError("corrupt_file", message)
-    return frame

@@ -7,12 +7,13 @@ films stay far below each limit.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import struct
 from collections.abc import Iterator
 
-from fracture.radiograph.radiograph import at_most, check_size
+from fracture.radiograph.radiograph import RadiographError, at_most, check_size
 from fracture.radiograph.tiff_tags import check_exif, check_tiff
 
 _MOST_SCANS = 100  # of a JPEG; ten are usual, and each may cost what decoding costs
@@ -22,6 +23,7 @@ _MOST_TABLE_BYTES = 2**20  # of tables and Photoshop resources, parsed in Python
 _MOST_JUNK = 2**16  # bytes between segments, which Pillow skips one by one
 _MOST_CHUNKS = 50_000  # of a PNG; libpng writes one for each 8 KiB
 _MOST_EXTRAS = 200  # chunks that hold no pixels; some inflate to a megabyte
+_MOST_RUNS = 5_000_000  # of DICOM's RLE, which pydicom decodes in Python
 _MOST_RIFF_CHUNKS = 5_000
 _MOST_RLE_BYTES = 2**20  # of a BMP; Pillow decodes runs in Python
 _MOST_RLE_WIDTH = 2**14  # pixels; one step may skip 255 rows
@@ -32,7 +34,7 @@ _MARKER = re.compile(rb"\xff([\xc0-\xcf\xd8-\xfe])")
 _EOI, _SOS, _APP1, _APP13, _COM = 0xD9, 0xDA, 0xE1, 0xED, 0xFE
 _APP = range(0xE0, 0xF0)
 # Start of frame, all coding processes (T.81 table B.1) and JPEG-LS (T.87).
-START_OF_FRAME = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
+_START_OF_FRAME = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 
 # Width and height from the first ten bytes of a WebP chunk (RFC 9649, 2.7.1; RFC 6386,
 # 9.1; RFC 9649, 3.4).
@@ -104,7 +106,7 @@ def check_jpeg(data: bytes) -> None:
             scans += 1
         else:
             segments += 1
-        if marker in START_OF_FRAME and end - start >= 5:
+        if marker in _START_OF_FRAME and end - start >= 5:
             pixels = math.prod(struct.unpack_from(">HH", data, start + 1))
         if marker == _APP1 and data[start : start + 6] == b"Exif\0\0":
             exif += data[start + 6 * bool(exif) : end]
@@ -146,3 +148,62 @@ def _check_webp(data: bytes, max_pixels: int) -> None:
         elif name == b"EXIF":
             check_exif(data[at + 8 : at + 8 + length])
         at += 8 + length + length % 2
+
+
+def check_runs(frame: bytes, pixels: int, planes: int) -> None:
+    """Raises `RadiographError` where DICOM run lengths unpack to more than the picture.
+
+    Args:
+        frame: encoded as PS3.5 G.3 to G.5 say.
+        pixels: of the picture.
+        planes: bytes of one pixel.
+    """
+    ends = [*struct.unpack_from("<15I", frame, 4)[:planes], len(frame)]
+    most = pixels * planes + _MOST_JUNK
+    steps = size = 0
+    for start, end in itertools.pairwise(ends):
+        end = min(end, len(frame))
+        while start < end and size <= most and steps <= _MOST_RUNS:
+            run = frame[start]
+            steps += 1
+            if run < 128:
+                size += run + 1
+                start += run + 2
+            elif run > 128:
+                size += 257 - run
+                start += 2
+            else:
+                start += 1
+    at_most("runs", steps, _MOST_RUNS)
+    at_most("bytes in runs", size, most)
+
+
+def check_codestream(frame: bytes, size: tuple[int, int, int]) -> bytes:
+    """The JPEG, JPEG-LS or JPEG 2000 codestream in a frame, if it declares that size.
+
+    Decoders trust it: one declared larger could take all memory. Of the boxes of a JP2
+    file around it some are a trap to pydicom's parser, and PS3.5 A.4.4 allows none.
+
+    Args:
+        frame: of encapsulated pixels.
+        size: rows, columns and samples of a pixel.
+
+    Raises:
+        RadiographError: `corrupt_file`, `too_many_parts`.
+    """
+    declared = None
+    if frame.startswith(b"\xff\xd8"):
+        check_jpeg(frame)
+        for marker, start, end in jpeg_segments(frame):
+            if marker in _START_OF_FRAME and end - start >= 6:
+                declared = struct.unpack_from(">HHB", frame, start + 1)
+                break
+    else:
+        # SOC, SIZ: capabilities, extent, tiles, components (T.800 A.5.1).
+        frame = frame[frame.index(b"\xff\x4f\xff\x51") :]
+        right, bottom, left, top, *_, parts = struct.unpack_from(">8IH", frame, 8)
+        declared = (bottom - top, right - left, parts)
+    if declared != size:
+        message = "The compressed image is not of the declared size; export it again."
+        raise RadiographError("corrupt_file", message)
+    return frame
