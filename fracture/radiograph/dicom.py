@@ -16,6 +16,7 @@ import numpy as np
 from fracture.radiograph.dicom_display import code_string, display
 from fracture.radiograph.radiograph import (
     Decoded,
+    NeedsProcess,
     Notice,
     RadiographError,
     at_most,
@@ -42,17 +43,12 @@ _ELEMENTS = [
 # By trust, best first; those that are not installed are passed over.
 _PLUGINS = ("pydicom", "pillow", "gdcm", "pyjpegls", "pylibjpeg")
 _IN_PLACE = ("pydicom", "pillow")
-ALONE = False  # whether it harms nobody if this process is aborted
 _MOST_READS = 50_000  # by pydicom, two or three for an element or a fragment
 _MOST_ITEMS = 10_000  # fragments of the pixels; one a frame is usual
 _MOST_VALUE = 2**16  # bytes of any value but look-up tables and pixels
 _MOST_TABLE = 2**19
 _TABLES = (0x00283000, 0x00283010)  # modality and VOI LUT sequences
 _PIXEL_DATA = 0x7FE00010
-
-
-class NeedsProcess(Exception):
-    """The decoder aborts on some damaged files: it must run in a process of its own."""
 
 
 class _Metered(io.BytesIO):
@@ -83,7 +79,7 @@ def read_dicom(data: bytes, max_pixels: int, max_bytes: int) -> Decoded:
             `dicom_transfer_syntax`, `no_pixels`, `truncated_file`, `unsupported_pixels`
             `too_many_parts` or a size. Damage makes pydicom raise anything; the caller
             explains that.
-        NeedsProcess: unless `ALONE`, where GDCM is to decode the film.
+        NeedsProcess: GDCM is to decode the film; it aborts on some damaged ones.
     """
     dataset = _parse(data, max_bytes)
     modality = code_string(dataset, "Modality")
@@ -232,7 +228,7 @@ def _decode(dataset: Dataset, frames: int) -> np.ndarray:
             'uncompressed, or try pip install "fracture[dicom]".'
         )
         raise RadiographError("dicom_transfer_syntax", message)
-    if plugin not in _IN_PLACE and not ALONE:
+    if plugin not in _IN_PLACE and not NeedsProcess.met:
         raise NeedsProcess
     at_most("fragments", dataset.PixelData.count(b"\xfe\xff\0\xe0"), _MOST_ITEMS)
     frame = get_frame(dataset.PixelData, 0, number_of_frames=frames)

@@ -47,6 +47,9 @@ class ReaderPool:
     Threads may share a pool: as many films are read at a time as it has processes, and
     further ones wait. The processes start in the background and end with this one,
     however that ends. Use a pool in a `with` statement, or close it.
+
+    Attributes:
+        seconds: most time for one film.
     """
 
     def __init__(self, workers: int = 2, seconds: float = 10, megabytes: int = 1024):
@@ -58,6 +61,7 @@ class ReaderPool:
             megabytes: most address space of a process in MiB, its libraries included,
                 which take some 200. Not every system enforces it; Linux does.
         """
+        self.seconds = seconds
         self._free: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
         self._workers = [_Worker(seconds, megabytes) for _ in range(workers)]
         for worker in self._workers:
@@ -122,15 +126,17 @@ class _Worker:
         self._start()
 
     def _start(self) -> None:
-        # One thread and one heap: more would only take address space.
-        single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        # More threads would only take address space. And glibc is to blank what memory
+        # held, for no film may show pixels of the one before it.
+        settings = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        settings["MALLOC_PERTURB_"] = "255"
         self._ready = False
         self._process = subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **single},
+            env={**os.environ, **settings},
         )
 
     def stop(self) -> None:

@@ -52,6 +52,16 @@ class RadiographError(ValueError):
         return {"code": self.code, "message": self.message}
 
 
+class NeedsProcess(Exception):
+    """What decodes this film may abort, or show what memory held before.
+
+    Attributes:
+        met: whether this is a process of `ReaderPool`, where both do no harm.
+    """
+
+    met = False
+
+
 # What a decoder hands over: values still to be made grey, notices, metadata.
 Decoded = tuple[np.ndarray, list[Notice], dict[str, Any]]
 

@@ -14,6 +14,7 @@ from fracture.radiograph import dicom, pool, raster
 from fracture.radiograph.radiograph import (
     LOW_SIDE,
     Decoded,
+    NeedsProcess,
     Notice,
     Radiograph,
     RadiographError,
@@ -75,7 +76,7 @@ def read_radiograph(
         pixels, coloured = _grey(values)
     except RadiographError:
         raise
-    except dicom.NeedsProcess:
+    except NeedsProcess:
         limits = {"max_pixels": max_pixels, "max_bytes": max_bytes}
         return pool.shared().read(data, **limits)
     except MemoryError:

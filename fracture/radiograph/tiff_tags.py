@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from fracture.radiograph.radiograph import RadiographError, at_most, check_size
+from fracture.radiograph.radiograph import (
+    NeedsProcess,
+    RadiographError,
+    at_most,
+    check_size,
+)
 
 # Directories inside another one that Pillow loads: EXIF, GPS, interoperability.
 _INNER = (0x8769, 0x8825, 0xA005)
@@ -28,6 +33,7 @@ _WIDTH, _HEIGHT, _COMPRESSION, _PREDICTOR = 256, 257, 259, 317
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
 _BITS, _SAMPLES, _PLANAR = 258, 277, 284
 _OFFSETS_AND_BYTES = ((273, 279), (324, 325))  # of strips, of tiles
+_FAX = (2, 3, 4, 32771)  # libtiff leaves rows that the data lack as the memory was
 # What libtiff undoes a predictor for: LZW, deflate, LZMA, zstd. Elsewhere it would
 # ignore the tag, while other readers do not.
 _PREDICTED = (5, 8, 32946, 34925, 50000)
@@ -37,7 +43,7 @@ def check_tiff(data: bytes, max_pixels: int) -> None:
     """Raises `RadiographError` unless a TIFF file's tags bound what it costs to read.
 
     Its code is `no_pixels`, `truncated_file`, `unsupported_pixels`, `too_many_parts`
-    or a size.
+    or a size. Fax compressions raise `NeedsProcess`.
     """
     directories = Directories(data)
     if directories.first == 0:
@@ -54,6 +60,8 @@ def check_tiff(data: bytes, max_pixels: int) -> None:
         check_size(width, height, max_pixels)
         tile = first(_TILE_WIDTH) * first(_TILE_HEIGHT)
         at_most("pixels in a tile", tile, width * height + _SPARE_TILE)
+    if compression in _FAX and not NeedsProcess.met:
+        raise NeedsProcess
     raw = compression in (0, 1)
     predicted = first(_PREDICTOR) > 1 and compression not in _PREDICTED
     # Pillow mistakes planes of two samples, and of wide ones that are not compressed.

@@ -11,8 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from fracture.radiograph import dicom
-from fracture.radiograph.radiograph import RadiographError
+from fracture.radiograph.radiograph import NeedsProcess, RadiographError
 from fracture.radiograph.reader import read_radiograph
 
 
@@ -34,7 +33,7 @@ def serve(seconds: float, megabytes: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who reads the answers
     warnings.simplefilter("ignore")
     logging.disable()
-    dicom.ALONE = True
+    NeedsProcess.met = True
     _limit_memory(megabytes)
     answers.write(b"ready\n")
     answers.flush()
