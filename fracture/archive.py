@@ -163,8 +163,8 @@ def _fail(code: str, message: str) -> Radiograph:
 def _is_clutter(info: zipfile.ZipInfo) -> bool:
     parts = PurePosixPath(info.filename.replace("\\", "/")).parts
     return (
-        info.is_dir()
-        or not parts
+        not parts
+        or info.is_dir()
         or "__MACOSX" in parts
         or parts[-1].startswith(".")
         or parts[-1].lower() in _CLUTTER
