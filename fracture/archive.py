@@ -91,11 +91,13 @@ class Archives:
             if not members:
                 message = "There is no film in the archive."
                 raise RadiographError("empty_archive", message)
+            size = self._file.seek(0, io.SEEK_END)
         except RadiographError as error:
             return [(name, functools.partial(_fail, error.code, error.message))]
-        budget = _Budget(MAX_BYTES + _MAX_GROWTH * self._file.seek(0, io.SEEK_END))
+        finally:
+            self._close()
+        budget = _Budget(MAX_BYTES + _MAX_GROWTH * size)
         unpack = functools.partial(self._unpack, path, budget)
-        self._close()
         return [(info.filename, functools.partial(unpack, info)) for info in members]
 
     def _open(self, path: Path, directory: _Budget | None = None) -> zipfile.ZipFile:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import struct
 import time
 import zipfile
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from fracture import FractureClassifier, RadiographError
@@ -169,6 +172,148 @@ def test_a_huge_directory_is_not_even_parsed(tmp_path):
     start = time.perf_counter()
     assert outcomes(path) == [("names.zip", "too_many_films")]
     assert time.perf_counter() - start < 1
+
+
+END = struct.Struct("<4s4H2LH")
+ENTRY = struct.pack("<4s6H3L5H2L", b"PK\1\2", *[0] * 6, *[0] * 3, 1, *[0] * 4, 0, 0)
+END64 = struct.Struct("<4sQ2H2L4Q")
+LOCATOR = struct.Struct("<4sLQL")
+
+
+def ended(directory: bytes, end: bytes) -> bytes:
+    """An archive that is nothing but a directory."""
+    return b"PK\3\4" + directory + end
+
+
+def end64(length: int, start: int) -> bytes:
+    """The end records of an archive of more than 65,535 files."""
+    record = END64.pack(b"PK\6\6", 44, 45, 45, 0, 0, 9, 9, length, 4)
+    locator = LOCATOR.pack(b"PK\6\7", 0, start, 1)
+    return (
+        record + locator + END.pack(b"PK\5\6", 0, 0, *[0xFFFF] * 2, *[2**32 - 1] * 2, 0)
+    )
+
+
+MANY = (ENTRY + b".") * 500_000  # files that are passed over
+# Where readers disagree on which record is the end, or on what it says.
+ENDS = {
+    "plain": END.pack(b"PK\5\6", 0, 0, 9, 9, len(MANY), 4, 0),
+    "in a disk field": END.pack(b"PK\5\6", 0x4B50, 0x0605, 9, 9, len(MANY), 4, 0),
+    "in a count": END.pack(b"PK\5\6", 0, 0, 0x4B50, 0x0605, len(MANY), 4, 0),
+    "in a comment": END.pack(b"PK\5\6", 0, 0, 9, 9, len(MANY), 4, 22)
+    + END.pack(b"PK\5\6", 0, 0, 0, 0, 0, 0, 0),
+    "in a cut comment": END.pack(b"PK\5\6", 0, 0, 9, 9, len(MANY), 4, 8)
+    + b"PK\5\6----",
+    "64 bits": end64(len(MANY), 4 + len(MANY)),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_a_directory_is_bounded_wherever_its_end_record_is(tmp_path, end):
+    path = tmp_path / "names.zip"
+    path.write_bytes(ended(MANY, end))
+    start = time.process_time()
+    assert outcomes(path)[0][1] in (
+        "too_many_films",
+        "damaged_archive",
+        "empty_archive",
+    )
+    assert time.process_time() - start < 1
+
+
+def test_directories_are_bounded_together(tmp_path):
+    path = tmp_path / "names.zip"
+    directory = MANY[: len(ENTRY + b".") * 20_000]
+    path.write_bytes(
+        ended(directory, END.pack(b"PK\5\6", 0, 0, 9, 9, len(directory), 4, 0))
+    )
+    start = time.process_time()
+    found = outcomes(*[path] * 200)
+    assert found[-1] == ("names.zip", "too_many_films")
+    assert time.process_time() - start < 2
+
+
+def test_one_archive_is_open_at_a_time(pack):
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    paths = [pack([("film.png", _png(n))], name=f"{n}.zip") for n in range(60)]
+    try:
+        spare = 20 + len(os.listdir("/proc/self/fd"))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (spare, limits[1]))
+        assert outcomes(*paths) == [("film.png", None)] * 60
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_an_archive_that_vanished_says_so(pack):
+    path = pack([("film.png", _png())])
+    (film,) = collect([("films.zip", path)])
+    path.unlink()
+    assert code_of(film) == "damaged_archive"
+
+
+@pytest.mark.parametrize(
+    "name", ["\0", "\0film.png", "a" * 60_000, "\udcff", "..", "/"]
+)
+def test_no_name_in_an_archive_does_harm(tmp_path, name):
+    path = tmp_path / "films.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("?" * len(name.encode("utf-8", "replace")), _png())
+    data = path.read_bytes()
+    raw = name.encode("latin-1", "replace")
+    path.write_bytes(data.replace(b"?" * len(raw), raw))
+    assert {code for _, code in outcomes(path)} <= {
+        None,
+        "empty_archive",
+        "damaged_archive",
+    }
+
+
+def test_a_file_without_a_name_is_passed_over(tmp_path):
+    path = tmp_path / "films.zip"
+    nameless = ENTRY[:28] + bytes(2) + ENTRY[30:]
+    end = END.pack(b"PK\5\6", 0, 0, 1, 1, len(nameless), 4, 0)
+    path.write_bytes(ended(nameless, end))
+    assert outcomes(path) == [("films.zip", "empty_archive")]
+
+
+@pytest.mark.parametrize("field", [4, 6, 8, 10])
+def test_members_of_another_version_or_kind_are_rows(pack, field):
+    path = pack([("film.png", _png())])
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\1\2") + field] ^= 0xFE
+    path.write_bytes(data)
+    assert len(outcomes(path)) == 1
+
+
+@pytest.mark.parametrize("path", ["a\0b.png", "\ud800.png", "x" * 5000])
+def test_paths_that_no_system_takes_are_rows(path):
+    assert outcomes(Path(path))[0][1] == "file_not_found"
+
+
+numbers = st.sampled_from([0, 1, 4, 22, 0x4B50, 0x0605, 0xFFFF]) | st.integers(
+    0, 2**16 - 1
+)
+longs = st.sampled_from([0, 4, 22, 46, 2**32 - 1]) | st.integers(0, 2**32 - 1)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.tuples(*[numbers] * 4, longs, longs, numbers),
+    st.sampled_from([b"", b"PK\5\6", b"PK\5\6" + bytes(18), end64(46, 60)]),
+    st.integers(0, 3),
+    st.booleans(),
+)
+def test_any_end_record_gives_rows(tmp_path, fields, comment, entries, wide):
+    path = tmp_path / "any.zip"
+    directory = (ENTRY + b"a") * entries
+    end = (end64(fields[4], 4 + len(directory)) if wide else b"") + END.pack(
+        b"PK\5\6", *fields
+    )
+    path.write_bytes(ended(directory, end + comment))
+    start = time.process_time()
+    assert all(code for _, code in outcomes(path))
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize("packed", [True, False])

@@ -184,9 +184,6 @@ def _count_frames(image: Image.Image) -> int:
 
 def explain(error: Exception, kind: str, data: bytes) -> RadiographError:
     """Turns what a decoder or a stream raised into a `RadiographError`."""
-    if not kind:
-        message = "The file could not be read; check that it is open and permitted."
-        return RadiographError("unreadable_file", message)
     if kind == "PNG":
         short = b"IEND" not in data[-64:]
     elif kind == "JPEG":

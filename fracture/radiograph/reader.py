@@ -59,7 +59,7 @@ def read_radiograph(
     if isinstance(source, Radiograph):
         return source
     max_pixels = min(max_pixels, Image.MAX_IMAGE_PIXELS or max_pixels)
-    kind, data = "", b""
+    kind, data = "array", b""
     try:
         if isinstance(source, np.ndarray):
             values, notices, facts = _check_array(source, max_pixels)

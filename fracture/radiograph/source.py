@@ -17,12 +17,27 @@ def read_bytes(source: File, limit: int) -> bytes:
 
     Raises:
         RadiographError: `file_not_found`, `not_a_file`, `unsupported_source`,
-            `empty_file` or `too_many_bytes`.
-        Exception: whatever a stream or the system raises.
+            `unreadable_file`, `empty_file` or `too_many_bytes`.
     """
+    try:
+        data = _take(source, limit + 1)
+    except RadiographError:
+        raise
+    except Exception:  # streams raise anything at all
+        message = "The file could not be read; check that it is open and permitted."
+        raise RadiographError("unreadable_file", message) from None
+    if not data:
+        raise RadiographError("empty_file", "The file is empty; export it again.")
+    if len(data) > limit:
+        message = f"The file is over {limit / 2**20:g} MiB; send a single film."
+        raise RadiographError("too_many_bytes", message)
+    return data
+
+
+def _take(source: File, most: int) -> bytes:
     if isinstance(source, (bytes, bytearray, memoryview)):
-        data = bytes(memoryview(source).cast("B")[: limit + 1])
-    elif isinstance(source, (str, os.PathLike)):
+        return bytes(memoryview(source).cast("B")[:most])
+    if isinstance(source, (str, os.PathLike)):
         if not os.path.exists(source):
             name = os.path.basename(os.fsdecode(source))[-80:]
             message = f"There is no file {name!r} at that place; check the path."
@@ -31,19 +46,12 @@ def read_bytes(source: File, limit: int) -> bytes:
             message = "That is a folder or a device; choose the file of one film."
             raise RadiographError("not_a_file", message)
         with open(source, "rb") as stream:
-            data = stream.read(limit + 1)
-    elif hasattr(source, "read"):
+            return stream.read(most)
+    if hasattr(source, "read"):
         buffer = bytearray()
         # Raw streams hand over less than asked for before their end.
-        while len(buffer) <= limit and (block := source.read(limit + 1 - len(buffer))):
+        while len(buffer) < most and (block := source.read(most - len(buffer))):
             buffer += block
-        data = bytes(buffer)
-    else:
-        message = f"A {type(source).__name__} is no picture; pass a path or bytes."
-        raise RadiographError("unsupported_source", message)
-    if not data:
-        raise RadiographError("empty_file", "The file is empty; export it again.")
-    if len(data) > limit:
-        message = f"The file is over {limit / 2**20:g} MiB; send a single film."
-        raise RadiographError("too_many_bytes", message)
-    return data
+        return bytes(buffer)
+    message = f"A {type(source).__name__} is no picture; pass a path or bytes."
+    raise RadiographError("unsupported_source", message)
