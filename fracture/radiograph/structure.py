@@ -71,7 +71,9 @@ def check_structure(data: bytes, kind: str, max_pixels: int) -> None:
         check_tiff(data, max_pixels)
     elif kind == "WEBP":
         _check_webp(data, max_pixels)
-    elif kind == "BMP" and _little(data[30:34]) in (1, 2):
+    elif (
+        kind == "BMP" and _little(data[14:18]) >= 40 and _little(data[30:34]) in (1, 2)
+    ):
         at_most("bytes of runs", len(data), _MOST_RLE_BYTES)
         at_most("pixels a row in runs", _little(data[18:22]), _MOST_RLE_WIDTH)
 

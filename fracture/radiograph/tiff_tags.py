@@ -20,7 +20,6 @@ _INNER = (0x8769, 0x8825, 0xA005)
 _MOST_DIRECTORIES = 400  # 100 pages are counted, each with its inner ones
 _MOST_TAGS = 20_000
 _MOST_NUMBERS = 200_000  # each becomes a Python object; a strip or tile has two
-_MOST_PAIRS = 1_000
 _SLACK = 2**16  # bytes
 _SPARE_TILE = 2**24  # pixels by which a tile may exceed the picture
 # NumPy types of the field types (TIFF 6.0, 2); pairs of numbers are rationals.
@@ -28,7 +27,12 @@ _TYPES = {
     **{1: "S1", 2: "S1", 3: "u2", 4: "u4", 5: "2u4", 6: "i1", 7: "S1", 8: "i2"},
     **{9: "i4", 10: "2i4", 11: "f4", 12: "f8", 13: "u4", 16: "u8", 17: "i8", 18: "u8"},
 }
-_SIZES = np.array([np.dtype(_TYPES.get(kind, "V0")).itemsize for kind in range(19)])
+_KINDS = [np.dtype(_TYPES.get(kind, "V0")) for kind in range(20)]
+_SIZES = np.array([kind.itemsize for kind in _KINDS])
+# What a value costs, in numbers: Pillow makes slow fractions of pairs.
+_COSTS = np.array(
+    [{"V": 100 if k.subdtype else 0, "S": 0}.get(k.kind, 1) for k in _KINDS]
+)
 _WIDTH, _HEIGHT, _COMPRESSION, _PREDICTOR = 256, 257, 259, 317
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
 _BITS, _SAMPLES, _PLANAR = 258, 277, 284
@@ -67,16 +71,16 @@ def check_tiff(data: bytes, max_pixels: int) -> None:
     # Pillow mistakes planes of two samples, and of wide ones that are not compressed.
     wide = raw and first(_BITS) > 8
     mixed = first(_PLANAR) == 2 and (first(_SAMPLES) == 2 or wide)
-    if predicted or mixed:
+    if predicted or mixed or directories.doubled:
         message = "TIFF of this rare layout is not read; export it as plain grey."
         raise RadiographError("unsupported_pixels", message)
     ends = directories.end
     if not raw:
         for offsets, sizes in _OFFSETS_AND_BYTES:
             starts, counts = directories.values(offsets), directories.values(sizes)
-            if len(starts) == len(counts) > 0:
-                ends = max(ends, int((starts + counts).max()))
-                at_most("bytes in strips", int(counts.sum()), len(data) + _SLACK)
+            at_most("bytes in strips", counts.sum(), len(data) + _SLACK)
+            pairs = zip(starts, counts, strict=False)
+            ends = max(ends, *map(sum, pairs), 0)
     if ends > len(data):
         message = "The TIFF file ends too early; copy or export it again."
         raise RadiographError("truncated_file", message)
@@ -96,6 +100,7 @@ class Directories:
     Attributes:
         first: offset of the first directory, 0 if there is none.
         end: where the first directory ends, perhaps beyond the data.
+        doubled: whether it has a tag twice, of which readers take either.
 
     Raises:
         RadiographError: `too_many_parts`.
@@ -110,8 +115,8 @@ class Directories:
         entry = np.dtype([*field, ("count", word), ("value", word)])
         self._first: dict[int, tuple[int, int, int]] = {}
         self.first = self._number(word, 8 if big else 4)
-        self.end = self.first
-        tags = claimed = numbers = pairs = 0
+        self.end, self.doubled = self.first, False
+        tags = claimed = numbers = 0
         ahead, seen = [self.first], {0}
         while ahead and len(seen) <= _MOST_DIRECTORIES:
             if (start := ahead.pop()) in seen:
@@ -124,23 +129,21 @@ class Directories:
             at_most("tags", tags, _MOST_TAGS)
             fits = max(0, min(count, (len(data) - start) // entry.itemsize))
             table = np.frombuffer(data, entry, fits, min(start, len(data)))
-            sizes = np.where(table["type"] < 19, _SIZES[table["type"] % 19], 0)
-            lengths = sizes * table["count"].astype(float)
-            claimed += lengths[lengths > word.itemsize].sum()
-            kinds = table["type"][:, None]
-            numbers += table["count"][(kinds != (1, 2, 7)).all(1) & (sizes > 0)].sum()
-            pairs += table["count"][(kinds == (5, 10)).any(1)].sum()
+            kinds = np.minimum(table["type"], 19)
+            counts = table["count"].astype(float)
+            lengths = _SIZES[kinds] * counts
+            outside = lengths > word.itemsize
+            claimed += lengths[outside].sum()
+            numbers += (_COSTS[kinds] * counts).sum()
             at_most("bytes in tags", claimed, len(data) + _SLACK)
             at_most("numbers in tags", numbers, _MOST_NUMBERS)
-            at_most("fractions in tags", pairs, _MOST_PAIRS)
             inline = start + entry.itemsize * np.arange(1, fits + 1) - word.itemsize
-            places = np.where(lengths > word.itemsize, table["value"], inline)
+            places = np.where(outside, table["value"], inline)
+            columns = (table["tag"], kinds, counts, places)
             page = {
-                int(tag): (int(kind), int(n), int(place))
-                for tag, kind, n, place in zip(
-                    table["tag"], table["type"], table["count"], places, strict=True
-                )
+                int(tag): tuple(map(int, at)) for tag, *at in zip(*columns, strict=True)
             }
+            self.doubled |= not self._first and len(page) < fits
             if not self._first:
                 self._first, self.end = page, end
             ahead.append(self._number(word, end))

@@ -446,3 +446,16 @@ def test_any_segments_are_read_or_refused(segments):
     outcome(jpeg(parts))
     outcome(b"\xff\xd8" + parts)
     outcome(frame(b"\xff\xd8" + parts, "JPEG", syntax=uid.JPEGBaseline8Bit))
+
+
+def test_a_tag_that_is_there_twice_is_refused():
+    """Pillow takes the last of the two, libtiff the first."""
+    twice = directory([*RAW, (279, LONG, 1, 9)], GREY.tobytes())
+    assert outcome(twice) == "unsupported_pixels"
+
+
+def test_strips_of_more_counts_than_places_are_bounded():
+    data = strips(8, 9000, zlib.compress(random.Random(0).randbytes(2**20)))
+    at = data.index(struct.pack("<HHI", 273, LONG, 9000))
+    data = data[: at + 4] + struct.pack("<I", 8999) + data[at + 8 :]
+    assert outcome(data) == "too_many_parts"

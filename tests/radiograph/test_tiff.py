@@ -31,7 +31,7 @@ VALUES = {
     "f4": (RAMP / 256 - 0.5).astype("f4"),
     "f8": RAMP / 256,
 }
-COMPRESSIONS = [None, "lzw", "zlib", "deflate", "packbits", "lzma", "zstd"]
+COMPRESSIONS = [None, "lzw", "zlib", "packbits", "lzma"]
 
 
 def write(values, big=False, order="<", **options):
@@ -66,27 +66,25 @@ def right_or_refused(data, expected, tolerance=0):
 @pytest.mark.parametrize("kind", VALUES)
 def test_grey_is_read_right_or_refused(kind, compression):
     values, read = VALUES[kind], []
-    layouts = itertools.product("<>", [False, True], [None, (32, 16)], [None, 2, 3])
-    for order, big, tile, predictor in layouts:
+    for order, big, tile, predictor, photometric in itertools.product(
+        "<>",
+        [False, True],
+        [None, (32, 16)],
+        [None, 2, 3],
+        ["minisblack", "miniswhite"],
+    ):
+        if big and photometric == "miniswhite":
+            continue  # three quarters of them will do
         if predictor and values.dtype == bool:
             continue  # no reader knows what that would be
-        for photometric in ("minisblack", "miniswhite"):
-            options = {"tile": tile} if tile else {"rowsperstrip": 16}
-            try:
-                data = write(
-                    values,
-                    big,
-                    order,
-                    compression=compression,
-                    predictor=predictor,
-                    photometric=photometric,
-                    **options,
-                )
-            except (ValueError, TypeError, RuntimeError, KeyError):
-                continue  # a predictor for another type of values
-            expected = shown(values, photometric == "miniswhite")
-            if right_or_refused(data, expected):
-                read.append((order, big, tile is not None))
+        options = {"tile": tile} if tile else {"rowsperstrip": 16}
+        options |= {"compression": compression, "predictor": predictor}
+        try:
+            data = write(values, big, order, photometric=photometric, **options)
+        except (ValueError, TypeError, RuntimeError, KeyError):
+            continue  # a predictor for another type of values
+        if right_or_refused(data, shown(values, photometric == "miniswhite")):
+            read.append((order, big, tile is not None))
     if kind not in ("u8", "f2", "f8"):  # the rest is read, but for one rare layout
         assert set(read) == set(
             itertools.product("<>", [False, True], [False, True])
