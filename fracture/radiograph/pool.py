@@ -93,7 +93,7 @@ class ReaderPool:
             self._free.put(worker)
 
     def close(self) -> None:
-        """Ends the processes, each after the film that it reads."""
+        """Ends the processes, each after its film; a further film starts one again."""
         for _ in self._workers:
             self._free.get().stop()
         for worker in self._workers:
@@ -126,17 +126,15 @@ class _Worker:
         self._start()
 
     def _start(self) -> None:
-        # More threads would only take address space. And glibc is to blank what memory
-        # held, for no film may show pixels of the one before it.
-        settings = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-        settings["MALLOC_PERTURB_"] = "255"
+        # More threads would only take address space.
+        single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         self._ready = False
         self._process = subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **settings},
+            env={**os.environ, **single},
         )
 
     def stop(self) -> None:

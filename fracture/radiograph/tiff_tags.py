@@ -6,6 +6,9 @@ the same bytes, and directories can chain in a loop. Honest files share no bytes
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+
 import numpy as np
 
 from fracture.radiograph.radiograph import (
@@ -38,6 +41,7 @@ _TILE_WIDTH, _TILE_HEIGHT = 322, 323
 _BITS, _SAMPLES, _PLANAR = 258, 277, 284
 _OFFSETS_AND_BYTES = ((273, 279), (324, 325))  # of strips, of tiles
 _FAX = (2, 3, 4, 32771)  # libtiff leaves rows that the data lack as the memory was
+_M_PERTURB = -6
 # What libtiff undoes a predictor for: LZW, deflate, LZMA, zstd. Elsewhere it would
 # ignore the tag, while other readers do not.
 _PREDICTED = (5, 8, 32946, 34925, 50000)
@@ -64,8 +68,11 @@ def check_tiff(data: bytes, max_pixels: int) -> None:
         check_size(width, height, max_pixels)
         tile = first(_TILE_WIDTH) * first(_TILE_HEIGHT)
         at_most("pixels in a tile", tile, width * height + _SPARE_TILE)
-    if compression in _FAX and not NeedsProcess.met:
-        raise NeedsProcess
+    if compression in _FAX:
+        if not NeedsProcess.met:
+            raise NeedsProcess
+        with contextlib.suppress(Exception):  # glibc: blank all memory from now on
+            ctypes.CDLL(None).mallopt(_M_PERTURB, 255)
     raw = compression in (0, 1)
     predicted = first(_PREDICTOR) > 1 and compression not in _PREDICTED
     # Pillow mistakes planes of two samples, and of wide ones that are not compressed.

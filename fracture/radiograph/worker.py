@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -39,9 +40,8 @@ def serve(seconds: float, megabytes: int) -> None:
     answers.flush()
     while line := requests.readline():
         request = json.loads(line)
-        data = requests.read(request["size"])
         _set_alarm(seconds + 1)
-        _answer(answers, data, *request["limits"])
+        _answer(answers, requests.read(request["size"]), *request["limits"])
         _set_alarm(0)
         answers.flush()
 
@@ -66,7 +66,8 @@ def _limit_memory(megabytes: int) -> None:
     most = megabytes * 2**20
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    with contextlib.suppress(OSError, ValueError):  # macOS does not take it
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
     # What a crash leaves on the disk would hold the film.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
