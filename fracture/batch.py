@@ -77,7 +77,7 @@ def row(answer: dict) -> dict:
     Returns:
         `COLUMNS` -> cell, None where there is none.
     """
-    cells = {}
+    cells: dict = {}
     for field in (NAME, *FIELDS, *ERROR):
         cells |= field.cells(answer.get(field.name))
     return cells

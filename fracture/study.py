@@ -148,7 +148,7 @@ def _warnings(views: Sequence[Result], judged: Sequence[Result]) -> list[Notice]
             "the study cannot rule a fracture out without them."
         )
         notices.append(Notice("incomplete_study", message))
-    films = {sha256(view.prediction.film.pixels).digest() for view in judged}
+    films = {sha256(view.prediction.film.pixels.data).digest() for view in judged}
     if len(films) < len(judged):
         message = "Two views are the same film; a copy adds nothing."
         notices.append(Notice("repeated_view", message))

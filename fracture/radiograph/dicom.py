@@ -137,7 +137,7 @@ def _parse(data: bytes, max_bytes: int) -> Dataset:
         at_most("elements", stream.reads, _MOST_READS)
         if has_preamble:
             raise
-        dataset = pydicom.Dataset()
+        dataset = pydicom.Dataset()  # type: ignore[assignment]
     is_named = "SOPClassUID" in dataset or "Modality" in dataset
     is_image = "Rows" in dataset and "Columns" in dataset
     if not has_preamble and not (is_named and is_image):

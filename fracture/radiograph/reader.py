@@ -141,8 +141,8 @@ def _grey(values: np.ndarray) -> tuple[np.ndarray, bool]:
         most = np.maximum(np.maximum(red, green), blue)
         least = np.minimum(np.minimum(red, green), blue)
         # JPEG leaves a few levels of chroma on a grey film; a dozen an eye sees.
-        coloured += np.count_nonzero(most - least > 12)
-        rows[:] = Image.fromarray(block).convert("L")
+        coloured += int(np.count_nonzero(most - least > 12))
+        rows[:] = np.asarray(Image.fromarray(block).convert("L"))
     return pixels, coloured / pixels.size > 0.005
 
 

@@ -120,7 +120,7 @@ class Directories:
         count_type = np.dtype(order + ("u8" if big else "u2"))
         field = [("tag", order + "u2"), ("type", order + "u2")]
         entry = np.dtype([*field, ("count", word), ("value", word)])
-        self._first: dict[int, tuple[int, int, int]] = {}
+        self._first: dict[int, tuple[int, ...]] = {}
         self.first = self._number(word, 8 if big else 4)
         self.end, self.doubled = self.first, False
         tags = claimed = numbers = 0
@@ -160,9 +160,9 @@ class Directories:
         """The numbers of a tag in the first directory as float64, none without it."""
         return self._read(self._first, tag)
 
-    def _read(self, page: dict[int, tuple[int, int, int]], tag: int) -> np.ndarray:
+    def _read(self, page: dict[int, tuple[int, ...]], tag: int) -> np.ndarray:
         kind, count, place = page.get(tag, (0, 0, 0))
-        dtype = np.dtype(_TYPES.get(kind, "S1")).newbyteorder(self._order)
+        dtype = np.dtype(_TYPES.get(kind, "S1")).newbyteorder(self._order)  # type: ignore[arg-type]
         if dtype.kind not in "uif" or place + count * dtype.itemsize > len(self._data):
             return np.zeros(0)
         return np.frombuffer(self._data, dtype, count, place).astype(float)
