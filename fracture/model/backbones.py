@@ -79,10 +79,22 @@ class Backbone:
         return layers[[layer.name for layer in layers].index(self.last_block) :]
 
 
-def _published(
-    constructor: Callable, scaling: tuple | None = None, width: bool = False, **options
-) -> Callable:
-    """A network of keras.applications, on films that are scaled as it expects."""
+def _application(
+    name: str,
+    first: float,
+    last_block: str,
+    tag: str,
+    scaling: tuple | None = None,
+    width: bool = False,
+    **options,
+) -> Backbone:
+    """A network of keras.applications as a backbone; all of them have stride 32.
+
+    Args:
+        scaling: means and deviations that its weights expect; None: -1 to 1.
+        options: of its constructor.
+    """
+    constructor = getattr(keras.applications, name)
 
     def build(pixels, recipe: Recipe):
         pixels = keras.layers.Concatenate(name="pixels")([pixels] * 3)
@@ -96,23 +108,10 @@ def _published(
             input_tensor=pixels, include_top=False, weights=None, **settings
         ).output
 
-    return build
-
-
-def _blocks(widths: Sequence[int], dilations: Sequence[int], norm: bool):
-    """Convolution, (batch norm,) ReLU; blocks that are not dilated end in pooling."""
-
-    def build(pixels, recipe: Recipe):
-        x = keras.layers.Identity(name="pixels")(pixels)
-        for number, (width, dilation) in enumerate(
-            zip(widths, dilations, strict=True), 1
-        ):
-            x = _convolution(x, width, f"conv{number}", dilation, norm)
-            if dilation == 1:
-                x = keras.layers.MaxPooling2D(name=f"pool{number}")(x)
-        return x
-
-    return build
+    file = f"{name.lower()}{'_{alpha}' if width else ''}_imagenet.weights.h5"
+    return Backbone(
+        name, build, 32, first, last_block, constructor, file, tag, has_width=width
+    )
 
 
 def _convolution(x, width: int, name: str, dilation: int = 1, norm: bool = True):
@@ -130,12 +129,19 @@ def _convolution(x, width: int, name: str, dilation: int = 1, norm: bool = True)
     return keras.layers.ReLU(name=f"{name}_relu")(x)
 
 
+_SMALL = _application(
+    "MobileNetV3Small",
+    31.5,
+    "added2",
+    "mobilenet",
+    width=True,
+    include_preprocessing=False,
+)
+
+
 def _hybrid(pixels, recipe: Recipe):
     """MobileNetV3-Small and two convolution blocks on top."""
-    extract = _published(
-        keras.applications.MobileNetV3Small, width=True, include_preprocessing=False
-    )
-    x = extract(pixels, recipe)
+    x = _SMALL.build(pixels, recipe)
     for number in (1, 2):
         x = _convolution(x, 128, f"added{number}")
         x = keras.layers.Dropout(recipe.dropout[0], name=f"added{number}_drop")(x)
@@ -158,35 +164,24 @@ def _mobilenetv2_at_16(layer: keras.Layer) -> keras.Layer:
     return layer.from_config(config)
 
 
-def _application(
-    name: str,
-    first: float,
-    last_block: str,
-    tag: str,
-    scaling: tuple | None = None,
-    width: bool = False,
-) -> Backbone:
-    """A network of keras.applications as a backbone; all of them have stride 32."""
-    constructor = getattr(keras.applications, name)
-    return Backbone(
-        name,
-        _published(constructor, scaling, width),
-        32,
-        first,
-        last_block,
-        constructor,
-        f"{name.lower()}{'_{alpha}' if width else ''}_imagenet.weights.h5",
-        tag,
-        width,
-    )
-
-
 def _plain(
     title: str, widths: Sequence[int], dilations: Sequence[int], norm: bool = True
 ) -> Backbone:
-    """A CNN of this project; its stride is that of its poolings."""
+    """A CNN of this project: convolution, batch norm if asked for, ReLU.
+
+    Blocks that are not dilated end in pooling; its stride is that of its poolings.
+    """
+
+    def build(pixels, recipe: Recipe):
+        x = keras.layers.Identity(name="pixels")(pixels)
+        blocks = zip(widths, dilations, strict=True)
+        for number, (width, dilation) in enumerate(blocks, 1):
+            x = _convolution(x, width, f"conv{number}", dilation, norm)
+            if dilation == 1:
+                x = keras.layers.MaxPooling2D(name=f"pool{number}")(x)
+        return x
+
     stride = 2 ** list(dilations).count(1)
-    build = _blocks(widths, dilations, norm)
     return Backbone(title, build, stride, stride / 2, f"conv{len(widths)}")
 
 
@@ -199,7 +194,7 @@ BACKBONES: dict[str, Backbone] = {
         finer=_mobilenetv2_at_16,
     ),
     "mobilenetv3small-cnn": dataclasses.replace(
-        _application("MobileNetV3Small", 31.5, "added2", "mobilenet", width=True),
+        _SMALL,
         title="MobileNetV3-Small with convolution blocks",
         build=_hybrid,
         added=("added",),

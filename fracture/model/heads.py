@@ -52,31 +52,22 @@ class ExplainedHead(GradCAMHead):
         self.hidden.build((None, input_shape[-1]))
         self.classifier.build((None, self.hidden.units))
 
-    @property
-    def dropouts(self) -> list[keras.layers.Dropout]:
-        return [self.drop_features, self.drop_hidden]
-
     def logits(self, pooled, training=False):
         hidden = self.hidden(self.drop_features(pooled, training=training))
         logits = self.classifier(self.drop_hidden(hidden, training=training))
-        if self.sigmoid:
-            half = logits - math.log(2)
-            logits = keras.ops.concatenate(
-                [keras.ops.zeros_like(logits), half, half], axis=-1
-            )
-        return logits
+        return _spread(logits, math.log(2)) if self.sigmoid else logits
 
     def derivative(self, pooled):
         active = keras.ops.cast(self.hidden(pooled) > 0, pooled.dtype)
         kernel = self.classifier.kernel
-        if self.sigmoid:
-            kernel = keras.ops.concatenate(
-                [keras.ops.zeros_like(kernel), kernel, kernel], axis=-1
-            )
+        kernel = _spread(kernel) if self.sigmoid else kernel
         return keras.ops.matmul(self.hidden.kernel, active[:, :, None] * kernel[None])
 
-    def get_config(self):
-        return {**super().get_config(), **self.settings}
+
+def _spread(fracture, less: float = 0.0):
+    """One column for fracture -> normal's, zero, and its classes', a half each."""
+    half = fracture - less
+    return keras.ops.concatenate([keras.ops.zeros_like(half), half, half], axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="fracture")
@@ -107,27 +98,21 @@ class CascadeHead(GradCAMHead):
     def build(self, input_shape):
         super().build(input_shape)
         channels, components = input_shape[0][-1], self.settings["components"]
-        fixed = {"initializer": "glorot_uniform", "trainable": False}
+        parts, classes, l2 = len(BODY_PARTS), len(CLASSES), self.settings["l2"]
         self.centre = self.add_weight(
             name="centre", shape=(channels,), initializer="zeros", trainable=False
         )
         self.directions = self.add_weight(
-            name="directions", shape=(channels, components), **fixed
+            name="directions", shape=(channels, components), trainable=False
         )
-        l2 = self.settings["l2"]
         self.kernels = self.add_weight(
             name="kernels",
-            shape=(len(BODY_PARTS), components, len(CLASSES)),
-            initializer="glorot_uniform",
+            shape=(parts, components, classes),
             regularizer=keras.regularizers.L2(l2) if l2 else None,
         )
         self.biases = self.add_weight(
-            name="biases", shape=(len(BODY_PARTS), len(CLASSES)), initializer="zeros"
+            name="biases", shape=(parts, classes), initializer="zeros"
         )
-
-    @property
-    def dropouts(self) -> list[keras.layers.Dropout]:
-        return [self.drop]
 
     def logits(self, pooled, parts, training=False):
         components = keras.ops.matmul(pooled - self.centre, self.directions)
@@ -146,6 +131,3 @@ class CascadeHead(GradCAMHead):
         chosen /= keras.ops.sum(chosen, axis=-1, keepdims=True)
         kernel = keras.ops.einsum("np,pkc->nkc", chosen, self.kernels)
         return kernel, keras.ops.matmul(chosen, self.biases)
-
-    def get_config(self):
-        return {**super().get_config(), **self.settings}

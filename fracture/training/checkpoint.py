@@ -92,20 +92,19 @@ class Checkpoint(keras.callbacks.Callback):
         # files do not hold the state of random generators.
         draw = 1000 * self.progress.phase + epoch
         self.films.start_epoch(draw)
-        dropouts = self.model.get_layer("head").dropouts + [
-            layer
-            for layer in self.model.layers
-            if isinstance(layer, keras.layers.Dropout)
-        ]
-        random = [layer for layer in dropouts if layer.rate > 0]
+        layers = [*self.model.get_layer("head").dropouts, *self.model.layers]
+        random = (x for x in layers if isinstance(x, keras.layers.Dropout) and x.rate)
         for index, layer in enumerate(random):
             layer.seed_generator.state.assign([self.films.seed + index, draw])
 
     def on_epoch_end(self, epoch, logs=None):
-        row = {"phase": self.progress.phase + 1, "epoch": epoch + 1}
-        row["films"] = len(self.films.order)
-        row["learning_rate"] = float(np.asarray(self.model.optimizer.learning_rate))
-        row |= {name: round(float(value), 5) for name, value in (logs or {}).items()}
+        row = {
+            "phase": self.progress.phase + 1,
+            "epoch": epoch + 1,
+            "films": len(self.films.order),
+            "learning_rate": float(np.asarray(self.model.optimizer.learning_rate)),
+            **{name: round(float(value), 5) for name, value in (logs or {}).items()},
+        }
         self.progress.history.append(row)
         self.progress.epoch = epoch + 1
         self.progress.callbacks = {

@@ -51,13 +51,12 @@ def fit(
     carried = folder / f"phase{progress.phase}-start.weights.h5"
     for index in range(progress.phase, len(recipe.phases)):
         phase = recipe.phases[index]
-        weights = backbone_weights if index == 0 else None
-        model = build_network(recipe, phase, weights)
+        model = build_network(recipe, phase, None if index else backbone_weights)
         if index:
             model.load_weights(carried)
-        sequences = phase_sequences(recipe, phase, model, make_sequences)
+        sequences = films, _ = phase_sequences(recipe, phase, model, make_sequences)
         if recipe.head == "cascade" and not progress.epoch:
-            fit_cascade(model, sequences[0].squares[..., None], sequences[0].examples)
+            fit_cascade(model, films.squares[..., None], films.examples)
         _run_phase(recipe, phase, model, sequences, folder, progress, after_epoch)
         carried = folder / f"phase{index + 1}-start.weights.h5"
         _bare(model).save_weights(carried)
@@ -157,9 +156,8 @@ def _optimizer(recipe: Recipe, phase: Phase, steps: int) -> keras.optimizers.Opt
     if not recipe.weight_decay:
         return keras.optimizers.Adam(rate, **average)
     optimizer = keras.optimizers.AdamW(rate, recipe.weight_decay, **average)
-    optimizer.exclude_from_weight_decay(
-        var_names=["bias", "gamma", "beta", "log_sharpness"]
-    )
+    undecayed = ["bias", "gamma", "beta", "log_sharpness"]
+    optimizer.exclude_from_weight_decay(var_names=undecayed)
     return optimizer
 
 
@@ -168,9 +166,9 @@ def _callbacks(
 ) -> list[keras.callbacks.Callback]:
     callbacks: list[keras.callbacks.Callback] = []
     if phase.ema:
-        callbacks.append(keras.callbacks.SwapEMAWeights())
+        callbacks += [keras.callbacks.SwapEMAWeights()]
     elif recipe.keep == "best":
-        callbacks.append(
+        callbacks += [
             keras.callbacks.ModelCheckpoint(
                 str(best),
                 monitor="val_logits_accuracy",
@@ -178,14 +176,9 @@ def _callbacks(
                 save_best_only=True,
                 save_weights_only=True,
             )
-        )
+        ]
     if recipe.plateau:
-        factor, patience = recipe.plateau
-        callbacks.append(
-            keras.callbacks.ReduceLROnPlateau("val_loss", factor, patience)
-        )
-    if recipe.early_stopping:
-        callbacks.append(
-            keras.callbacks.EarlyStopping("val_loss", 0, recipe.early_stopping)
-        )
+        callbacks += [keras.callbacks.ReduceLROnPlateau("val_loss", *recipe.plateau)]
+    if patience := recipe.early_stopping:
+        callbacks += [keras.callbacks.EarlyStopping("val_loss", patience=patience)]
     return callbacks
