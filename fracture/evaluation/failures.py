@@ -28,19 +28,17 @@ def describe_failures(
         key=lambda film: (film[1].fracture_probability, film[0].name),
     )
     missed = [
-        film
-        for film in films
-        if film[0].label != "normal" and film[1].finding is Finding.NO_FRACTURE_SEEN
+        _describe(example, prediction)
+        for example, prediction in films
+        if example.label != "normal" and prediction.finding is Finding.NO_FRACTURE_SEEN
     ]
     alarms = [
-        film
-        for film in reversed(films)
-        if film[0].label == "normal" and film[1].finding is Finding.FRACTURE_SUSPECTED
+        _describe(example, prediction)
+        for example, prediction in reversed(films)
+        if example.label == "normal"
+        and prediction.finding is Finding.FRACTURE_SUSPECTED
     ]
-    return {
-        "missed": [_describe(*film) for film in missed[:_MOST]],
-        "false_alarms": [_describe(*film) for film in alarms[:_MOST]],
-    }
+    return {"missed": missed[:_MOST], "false_alarms": alarms[:_MOST]}
 
 
 def _describe(example: Example, prediction: Prediction) -> dict:

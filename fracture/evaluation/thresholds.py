@@ -41,18 +41,16 @@ def threshold_table(
     """
     thresholds = [(threshold, "") for threshold in _GRID]
     thresholds += [(threshold, name) for name, threshold in marked.items()]
-    return [
-        _row(fractured, probability, threshold, name or None)
-        for threshold, name in sorted(thresholds)
-    ]
+    return [_row(fractured, probability, *point) for point in sorted(thresholds)]
 
 
 def _row(
-    fractured: np.ndarray, probability: np.ndarray, threshold: float, name: str | None
+    fractured: np.ndarray, probability: np.ndarray, threshold: float, name: str
 ) -> dict:
     called = probability >= threshold
     counts = confusion_matrix(fractured, called, labels=(False, True))
     (true_negative, false_positive), (false_negative, true_positive) = counts.tolist()
+    normal, broken = counts.sum(1).tolist()
     films, odds = len(fractured), threshold / max(1 - threshold, 1e-9)
 
     def ratio(part: int, *rest: int) -> float | None:
@@ -60,16 +58,14 @@ def _row(
 
     return {
         "threshold": round(threshold, 6),
-        "operating_point": name,
+        "operating_point": name or None,
         "sensitivity": ratio(true_positive, false_negative),
         "specificity": ratio(true_negative, false_positive),
         "ppv": ratio(true_positive, false_positive),
         "npv": ratio(true_negative, false_negative),
         "referred_per_100": round(100 * float(called.mean()), 1),
         "net_benefit": round((true_positive - odds * false_positive) / films, 4),
-        "net_benefit_all": round(
-            (sum(counts[1]) - odds * sum(counts[0])).item() / films, 4
-        ),
+        "net_benefit_all": round((broken - odds * normal) / films, 4),
     }
 
 
@@ -112,14 +108,11 @@ def _of_part(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Truth, score and index of a part's films from sources that have normal ones."""
     speaking = {example.source for example in examples if example.label == "normal"}
-    index = [
-        i
-        for i, example in enumerate(examples)
-        if part in example.tags and example.source in speaking
-    ]
-    truth = np.array([examples[i].label != "normal" for i in index], bool)
-    score = np.array([predictions[i].fracture_probability for i in index])
-    return truth, score, np.array(index, int)
+    chosen = [part in e.tags and e.source in speaking for e in examples]
+    truth = np.array([example.label != "normal" for example in examples], bool)
+    score = np.array([prediction.fracture_probability for prediction in predictions])
+    index = np.flatnonzero(chosen)
+    return truth[index], score[index], index
 
 
 def _compare(
@@ -135,9 +128,10 @@ def _compare(
 
     def rates(points: Mapping[str, float]) -> dict:
         return {
-            f"{name}_{key}": draws.share(call == wanted, truth == wanted)
+            f"{name}_{key}": draws.share(
+                (score >= threshold) == wanted, truth == wanted
+            )
             for name, threshold in points.items()
-            for call in [score >= threshold]
             for key, wanted in (("sensitivity", True), ("specificity", False))
         }
 
