@@ -53,35 +53,30 @@ class Exposure:
         """Draws the pictures and embeds them.
 
         Args:
-            network: from `build_network`, trained.
+            network: trained.
             squares: the training films, uint8 `(n, size, size, 1)`.
             per_kind: pictures of each kind, and one and a half times as many limbs.
             seed: of the pictures.
         """
-        size = squares.shape[1]
-        films = embed(network, squares)
+
+        def embedded(pictures: Sequence[np.ndarray]) -> np.ndarray:
+            return embed(network, make_squares(pictures, squares.shape[1]))
+
+        films, half = embed(network, squares), range(per_kind // 2)
         limbs = [
-            draw_phantom(label, index).pixels
-            for label in CLASSES
-            for index in range(per_kind // 2)
+            draw_phantom(label, index).pixels for label in CLASSES for index in half
         ]
-        return cls(
-            films,
-            np.concatenate([films, embed(network, make_squares(limbs, size))]),
-            {
-                kind: embed(network, make_squares(pictures, size))
-                for kind, pictures in non_radiographs(per_kind, seed).items()
-            },
-        )
+        pictures = non_radiographs(per_kind, seed)
+        strange = {kind: embedded(drawn) for kind, drawn in pictures.items()}
+        return cls(films, np.concatenate([films, embedded(limbs)]), strange)
 
 
 def fit_auxiliary_outputs(
     network: keras.Model, exposure: Exposure, examples: Sequence[Example]
 ) -> list[str]:
-    """Fits the layers `body_parts` and `novelty`, on training films.
+    """Fits the layers `body_parts` and `novelty` of a trained network.
 
     Args:
-        network: from `build_network`, trained.
         exposure: of the same network.
         examples: the training films.
 
@@ -99,7 +94,7 @@ def fit_body_parts(
     """Fits one logistic regression a body part; films without any part are left out.
 
     Args:
-        network: from `build_network`; its layer `body_parts` takes the result.
+        network: its layer `body_parts` takes the result.
         embedding: `(n, channels)` of training films.
         tags: of the same films; their body parts are the truth, several at a time.
 
@@ -134,9 +129,7 @@ def fit_cascade(
     and the body parts.
 
     Args:
-        network: from `build_network`, of a recipe with that head.
-        squares: uint8 `(n, size, size, 1)`.
-        examples: of the same films.
+        squares: uint8 `(n, size, size, 1)`, of the films in `examples`.
     """
     embedding = embed(network, squares)
     fit_body_parts(network, embedding, [example.tags for example in examples])

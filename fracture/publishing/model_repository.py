@@ -105,17 +105,15 @@ def publish(
 
     # There, the figures lie beside it.
     readme = render_card(read_metrics(config.folder), _FIGURES)
-    named = [config.folder / name for name in PUBLISHED]
-    files = [path for path in named if path.is_file()]
-    files += sorted((config.folder / _FIGURES).glob("*.png"))
+    patterns = (*PUBLISHED, f"{_FIGURES}/*.png")
+    files = [path for name in patterns for path in sorted(config.folder.glob(name))]
     names = [path.relative_to(config.folder).as_posix() for path in files]
     with explained(repository):
         api = hub_client()
         api.create_repo(repository, private=private, exist_ok=True)
         before = api.repo_info(repository).sha
-        tagged = {
-            ref.name: ref.target_commit for ref in api.list_repo_refs(repository).tags
-        }
+        refs = api.list_repo_refs(repository).tags
+        tagged = {ref.name: ref.target_commit for ref in refs}
         if tag in tagged:
             path = api.hf_hub_download(repository, CONFIG_FILE, revision=tagged[tag])
             if sha256(path) != sha256(config.folder / CONFIG_FILE):

@@ -54,12 +54,9 @@ def publish_space(
         api.create_repo(
             space, space_sdk="gradio", private=private, exist_ok=True, **kind
         )
-        commit = api.create_commit(
-            space,
-            [CommitOperationAdd(name, content) for name, content in sent.items()],
-            commit_message=f"Serve {config.model_version}",
-            **kind,
-        )
+        operations = [*map(CommitOperationAdd, sent.keys(), sent.values())]
+        message = f"Serve {config.model_version}"
+        commit = api.create_commit(space, operations, commit_message=message, **kind)
         # Said either way: an earlier push may have named other weights.
         api.add_space_variable(space, "FRACTURE_WEIGHTS", pinned or "weights")
     return commit.oid
