@@ -68,14 +68,12 @@ def evaluate(
             called = known.probabilities.argmax(1)
             report["classes"][source] = _class_figures(known, called, CLASSES)
         if any(example.boxes for example in part.examples):
-            report["localisation"][source] = localisation_figures(
-                part.examples, part.groups, part.predictions
-            )
+            report["localisation"][source] = localisation_figures(part)
     report["draws"] = metrics.DRAWS
     report["heatmap_step"] = predictions[0].config.heatmap_grid[1]
     report["body_part"] = _body_part_figures(films)
     speaking = films.where("normal" in labels_of[e.source] for e in examples)
-    report["failures"] = describe_failures(speaking.examples, speaking.predictions)
+    report["failures"] = describe_failures(speaking)
     return report
 
 

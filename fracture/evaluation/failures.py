@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from fracture.classes import BODY_PARTS
 from fracture.data.datasets import Example
+from fracture.evaluation.cohort import Cohort
 from fracture.evaluation.localisation import box_area, box_size
 from fracture.prediction import Finding, Prediction
 
@@ -13,9 +12,7 @@ _MOST = 6  # of each kind
 _VIEWS = ("frontal", "lateral", "oblique")
 
 
-def describe_failures(
-    examples: Sequence[Example], predictions: Sequence[Prediction]
-) -> dict[str, list[dict]]:
+def describe_failures(cohort: Cohort) -> dict[str, list[dict]]:
     """The fractured films ruled out and the normal films ruled in, surest first.
 
     Returns:
@@ -24,7 +21,7 @@ def describe_failures(
         the film; None without boxes) and a `sentence`.
     """
     films = sorted(
-        zip(examples, predictions, strict=True),
+        zip(cohort.examples, cohort.predictions, strict=True),
         key=lambda film: (film[1].fracture_probability, film[0].name),
     )
     missed = [

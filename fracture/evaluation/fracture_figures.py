@@ -49,7 +49,7 @@ def fracture_figures(films: Cohort) -> dict:
         "ece_before_calibration": of_score(metrics.expected_calibration_error, raw),
         **_operating_point_figures(films, draws),
         "confusion": cross_table(truth, called, _TRUTH, _TRUTH),
-        "findings": cross_table(truth, named, _TRUTH, tuple(FINDINGS)),
+        "findings": cross_table(truth, named, _TRUTH, list(FINDINGS)),
         "roc": _roc(draws, truth, score),
         "reliability": _reliability(truth, score),
         "thresholds": threshold_table(truth, score, config.operating_points),

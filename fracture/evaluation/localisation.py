@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 from scipy.stats import norm
 
 from fracture.data.datasets import Example
+from fracture.evaluation.cohort import Cohort
 from fracture.evaluation.metrics import Bootstrap, mean
 from fracture.explanation import locate
 from fracture.prediction import Prediction
@@ -29,9 +29,7 @@ def box_size(example: Example) -> str | None:
     return next(name for name, end in BOX_SIZES.items() if area < end) if area else None
 
 
-def localisation_figures(
-    examples: Sequence[Example], groups: np.ndarray, predictions: Sequence[Prediction]
-) -> dict:
+def localisation_figures(films: Cohort) -> dict:
     """How often the map's maximum meets a box, and how much of the map lies inside.
 
     The pointing game counts films whose maximum lies inside a box;
@@ -43,27 +41,22 @@ def localisation_figures(
     Gaussian fitted to those places).
 
     Args:
-        examples: films without boxes are left out.
-        groups: `(n,)`, for the intervals.
+        films: those without boxes are left out.
 
     Returns:
         `films`, a figure for each measure and a number for each comparison; the same
         for each size of box under `by_size`.
     """
-    boxed = [i for i, example in enumerate(examples) if example.boxes]
-    groups, priors = groups[boxed], _priors([examples[i] for i in boxed], groups[boxed])
-    rows = [
-        _meet(examples[i], predictions[i], prior)
-        for i, prior in zip(boxed, priors, strict=True)
-    ]
+    films = films.where(bool(example.boxes) for example in films.examples)
+    rows = list(map(_meet, films.examples, films.predictions, _priors(films)))
     columns = {key: np.array([row[key] for row in rows], float) for key in rows[0]}
-    sizes = np.array([box_size(examples[i]) for i in boxed])
+    sizes = np.array([box_size(example) for example in films.examples])
     return {
-        **_figures(columns, groups),
+        **_figures(columns, films.groups),
         "by_size": {
             name: _figures({k: v[sizes == name] for k, v in columns.items()}, chosen)
             for name in BOX_SIZES
-            if len(chosen := groups[sizes == name])
+            if len(chosen := films.groups[sizes == name])
         },
     }
 
@@ -131,16 +124,16 @@ def _distance(side: int, start: float, end: float) -> np.ndarray:
     return np.maximum(0, np.maximum(first - position, position - last))
 
 
-def _priors(examples: Sequence[Example], groups: np.ndarray) -> list[np.ndarray]:
+def _priors(films: Cohort) -> list[np.ndarray]:
     """For each film mean and deviation of the other groups' box centres: `(2, x y)`."""
     centres = [
         np.array([((x0 + x1) / 2, (y0 + y1) / 2) for x0, y0, x1, y1 in example.boxes])
-        for example in examples
+        for example in films.examples
     ]
     priors = {}
-    for group in np.unique(groups):
-        others = [c for c, other in zip(centres, groups, strict=True) if other != group]
+    for group in np.unique(films.groups):
+        others = [centres[i] for i in np.flatnonzero(films.groups != group)]
         # Without others: the middle, and half the film within one deviation.
         places = np.concatenate(others or [[[0.25] * 2, [0.75] * 2]])
         priors[group] = np.stack([places.mean(0), np.maximum(places.std(0), 0.01)])
-    return [priors[group] for group in groups]
+    return [priors[group] for group in films.groups]

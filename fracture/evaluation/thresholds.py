@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from fracture.classes import BODY_PARTS
-from fracture.data.datasets import Example
+from fracture.evaluation.cohort import Cohort
 from fracture.evaluation.metrics import Bootstrap, share
 from fracture.model.calibration import operating_points
-from fracture.prediction import Prediction
 
 _GRID = tuple(round(0.02 * step, 2) for step in range(1, 26))
 _ENOUGH = 40  # fractured validation films that support thresholds of a body part's own
@@ -69,62 +68,46 @@ def _row(
     }
 
 
-def part_operating_points(
-    validation: tuple[Sequence[Example], Sequence[Prediction]],
-    test: tuple[Sequence[Example], Sequence[str], Sequence[Prediction]],
-) -> dict[str, dict]:
+def part_operating_points(validation: Cohort, test: Cohort) -> dict[str, dict]:
     """Thresholds of each body part's own, where validation supports them, on test.
 
     A part with 40 fractured validation films gets `rule_out` and `rule_in` of its own;
     the others keep the common ones.
-
-    Args:
-        validation: examples and predictions.
-        test: examples, groups and predictions.
 
     Returns:
         Part -> `validation_fractured`, `supported`, and when supported the
         `thresholds`, test figures with `common` and `own` thresholds, and `gain`: by
         how much own ones raise the mean of sensitivity and specificity at both points.
     """
-    common = validation[1][0].config.operating_points
+    common = validation.predictions[0].config.operating_points
     report = {}
     for part in BODY_PARTS:
-        truth, score, _ = _of_part(part, *validation)
+        films = _of_part(part, validation)
+        truth = films.fractured
         entry = {
             "validation_fractured": int(truth.sum()),
             "supported": bool(truth.sum() >= _ENOUGH and not truth.all()),
         }
         if entry["supported"]:
-            points = operating_points(truth, score)
+            points = operating_points(truth, films.score)
             own = {name: point["threshold"] for name, point in points.items()}
-            entry |= {"thresholds": own, **_compare(part, common, own, *test)}
+            entry |= {"thresholds": own, **_compare(_of_part(part, test), common, own)}
         report[part] = entry
     return report
 
 
-def _of_part(
-    part: str, examples: Sequence[Example], predictions: Sequence[Prediction]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Truth, score and index of a part's films from sources that have normal ones."""
-    speaking = {example.source for example in examples if example.label == "normal"}
-    chosen = [part in e.tags and e.source in speaking for e in examples]
-    truth = np.array([example.label != "normal" for example in examples], bool)
-    score = np.array([prediction.fracture_probability for prediction in predictions])
-    index = np.flatnonzero(chosen)
-    return truth[index], score[index], index
+def _of_part(part: str, films: Cohort) -> Cohort:
+    """A part's films from sources that have normal ones."""
+    speaking = {
+        example.source for example in films.examples if example.label == "normal"
+    }
+    return films.where(part in e.tags and e.source in speaking for e in films.examples)
 
 
 def _compare(
-    part: str,
-    common: Mapping[str, float],
-    own: Mapping[str, float],
-    examples: Sequence[Example],
-    groups: Sequence[str],
-    predictions: Sequence[Prediction],
+    films: Cohort, common: Mapping[str, float], own: Mapping[str, float]
 ) -> dict:
-    truth, score, index = _of_part(part, examples, predictions)
-    draws = Bootstrap(np.asarray(groups)[index])
+    truth, score, draws = films.fractured, films.score, Bootstrap(films.groups)
 
     def rates(points: Mapping[str, float]) -> dict:
         return {

@@ -31,7 +31,7 @@ class GradCAMHead(keras.layers.Layer):
 
     settings: dict
 
-    def __init__(self, name: str, **kwargs):
+    def __init__(self, name: str = "head", **kwargs):
         super().__init__(name=name, **kwargs)
         self.pool = keras.layers.GlobalAveragePooling2D(name="pool")
 
@@ -94,9 +94,8 @@ def _listed(inputs) -> list | tuple:
 def _signed_maps(features, logits, through):
     """Grad-CAM before the ReLU, `(n, rows, columns, 4)`."""
     severity = keras.ops.softmax(logits[:, 1:], axis=-1)
-    fracture = (
-        keras.ops.sum(through[:, :, 1:] * severity[:, None], axis=-1) - through[:, :, 0]
-    )
+    graded = keras.ops.sum(through[:, :, 1:] * severity[:, None], axis=-1)
+    fracture = graded - through[:, :, 0]
     through = keras.ops.concatenate([through, fracture[:, :, None]], axis=-1)
     rows, columns, channels = features.shape[1:]
     flat = keras.ops.reshape(features, (-1, rows * columns, channels))

@@ -24,14 +24,13 @@ class ExplainedHead(GradCAMHead):
 
     def __init__(
         self,
-        hidden_units: int = 128,
-        dropout: tuple[float, float] = (0.7, 0.5),
-        l2: float = 0.0,
-        sigmoid: bool = False,
-        name: str = "head",
+        hidden_units: int,
+        dropout: tuple[float, float],
+        l2: float,
+        sigmoid: bool,
         **kwargs,
     ):
-        super().__init__(name=name, **kwargs)
+        super().__init__(**kwargs)
         self.settings = dict(
             hidden_units=hidden_units, dropout=dropout, l2=l2, sigmoid=sigmoid
         )
@@ -43,7 +42,6 @@ class ExplainedHead(GradCAMHead):
             name="hidden",
         )
         self.drop_hidden = keras.layers.Dropout(dropout[1], name="drop_hidden")
-        self.sigmoid = sigmoid
         outputs = 1 if sigmoid else len(CLASSES)
         self.classifier = keras.layers.Dense(outputs, name="classifier")
 
@@ -55,18 +53,17 @@ class ExplainedHead(GradCAMHead):
     def logits(self, pooled, training=False):
         hidden = self.hidden(self.drop_features(pooled, training=training))
         logits = self.classifier(self.drop_hidden(hidden, training=training))
-        return _spread(logits, math.log(2)) if self.sigmoid else logits
+        return _spread(logits - math.log(2)) if self.settings["sigmoid"] else logits
 
     def derivative(self, pooled):
         active = keras.ops.cast(self.hidden(pooled) > 0, pooled.dtype)
         kernel = self.classifier.kernel
-        kernel = _spread(kernel) if self.sigmoid else kernel
+        kernel = _spread(kernel) if self.settings["sigmoid"] else kernel
         return keras.ops.matmul(self.hidden.kernel, active[:, :, None] * kernel[None])
 
 
-def _spread(fracture, less: float = 0.0):
-    """One column for fracture -> normal's, zero, and its classes', a half each."""
-    half = fracture - less
+def _spread(half):
+    """Columns for all classes: zero for normal, the same for each kind of fracture."""
     return keras.ops.concatenate([keras.ops.zeros_like(half), half, half], axis=-1)
 
 
@@ -83,15 +80,8 @@ class CascadeHead(GradCAMHead):
         l2: penalty of the classifiers' kernels.
     """
 
-    def __init__(
-        self,
-        components: int = 64,
-        dropout: float = 0.0,
-        l2: float = 0.0,
-        name: str = "head",
-        **kwargs,
-    ):
-        super().__init__(name=name, **kwargs)
+    def __init__(self, components: int, dropout: float, l2: float, **kwargs):
+        super().__init__(**kwargs)
         self.settings = dict(components=components, dropout=dropout, l2=l2)
         self.drop = keras.layers.Dropout(dropout, name="drop")
 

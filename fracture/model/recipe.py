@@ -133,11 +133,7 @@ class Recipe:
 
         Frozen random features teach a head nothing. Batch norms learn too.
         """
-        first, *others = self.phases
-        first = dataclasses.replace(first, unfreeze="all")
+        phases = dataclasses.replace(self.phases[0], unfreeze="all"), *self.phases[1:]
         return dataclasses.replace(
-            self,
-            pretrained=False,
-            train_batch_norm=True,
-            phases=(first, *others),
+            self, pretrained=False, train_batch_norm=True, phases=phases
         )
