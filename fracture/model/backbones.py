@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 
 import keras
@@ -30,8 +31,7 @@ class Backbone:
         first: centre of the first cell, in pixels from the edge; with strided 3 x 3
             convolutions that pad on one side only it is not half a stride.
         last_block: first layer of its last block.
-        constructor: of the stand-alone model in keras.applications, None without one;
-            takes `include_top`, `weights` and, with a width, `alpha`.
+        constructor: of the stand-alone model in keras.applications, None without one.
         file: name of its ImageNet weights in a folder of such.
         tag: its family on the Hub.
         has_width: whether `Recipe.alpha` scales it.
@@ -54,10 +54,12 @@ class Backbone:
     added: tuple[str, ...] = ()
     finer: Callable[[keras.Layer], keras.Layer] | None = None
 
-    def bare(self, recipe: Recipe, weights: str | None) -> keras.Model:
-        """The stand-alone model that ImageNet weights are of."""
+    def bare(self, recipe: Recipe, weights: str | None, pixels=None) -> keras.Model:
+        """The stand-alone model that ImageNet weights are of, on `pixels` if given."""
         width = {"alpha": recipe.alpha} if self.has_width else {}
-        return self.constructor(include_top=False, weights=weights, **width)
+        return self.constructor(
+            input_tensor=pixels, include_top=False, weights=weights, **width
+        )
 
     def layers(self, model: keras.Model) -> list[keras.layers.Layer]:
         """Its layers in a network: those between `pixels` and `features`."""
@@ -67,11 +69,8 @@ class Backbone:
 
     def lent_layers(self, model: keras.Model) -> list[keras.layers.Layer]:
         """Its layers in a network that a stand-alone model has as well."""
-        return [
-            layer
-            for layer in self.layers(model)
-            if not (self.added and layer.name.startswith(self.added))
-        ]
+        layers = self.layers(model)
+        return [layer for layer in layers if not layer.name.startswith(self.added)]
 
     def last_block_layers(self, model: keras.Model) -> list[keras.layers.Layer]:
         """Its layers in a network from `last_block` on."""
@@ -94,7 +93,6 @@ def _application(
         scaling: means and deviations that its weights expect; None: -1 to 1.
         options: of its constructor.
     """
-    constructor = getattr(keras.applications, name)
 
     def build(pixels, recipe: Recipe):
         pixels = keras.layers.Concatenate(name="pixels")([pixels] * 3)
@@ -103,15 +101,14 @@ def _application(
             pixels = keras.layers.Rescaling(
                 1 / deviations, -means / deviations, name="imagenet_scale"
             )(pixels)
-        settings = {**options, "alpha": recipe.alpha} if width else options
-        return constructor(
-            input_tensor=pixels, include_top=False, weights=None, **settings
-        ).output
+        return backbone.bare(recipe, None, pixels).output
 
+    constructor = functools.partial(getattr(keras.applications, name), **options)
     file = f"{name.lower()}{'_{alpha}' if width else ''}_imagenet.weights.h5"
-    return Backbone(
-        name, build, 32, first, last_block, constructor, file, tag, has_width=width
+    backbone = Backbone(
+        name, build, 32, first, last_block, constructor, file, tag, width
     )
+    return backbone
 
 
 def _convolution(x, width: int, name: str, dilation: int = 1, norm: bool = True):

@@ -42,7 +42,6 @@ def build_network(
     """Builds the network of a recipe.
 
     Args:
-        recipe: what to build.
         phase: whose image size and output stride it gets; None builds it as served.
         backbone_weights: None (random), "imagenet" (downloaded by keras.applications),
             a `.weights.h5` file of the stand-alone backbone, or a weights folder of a
@@ -83,13 +82,12 @@ def build_network(
     early = body.get_layer(backbone.early).output if backbone.early else features
     embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(early)
     parts = body_parts(embedding)
+    width, dropout, l2 = recipe.hidden_units, recipe.dropout, recipe.l2
     if recipe.head == "cascade":
-        head = CascadeHead(recipe.hidden_units, recipe.dropout[0], recipe.l2)
-        explained = head([features, parts])
+        explained = CascadeHead(width, dropout[0], l2)([features, parts])
     else:
         sigmoid = recipe.head == "sigmoid"
-        head = ExplainedHead(recipe.hidden_units, recipe.dropout, recipe.l2, sigmoid)
-        explained = head(features)
+        explained = ExplainedHead(width, dropout, l2, sigmoid)(features)
     outputs = {
         **explained,
         "embedding": embedding,
@@ -100,10 +98,9 @@ def build_network(
 
     if backbone_weights is not None:
         _lend(_pretrained(recipe, backbone_weights), backbone.lent_layers(model))
-    if recipe.train_batch_norm:
-        for layer in backbone.layers(model):
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.momentum = MOMENTUM
+    for layer in backbone.layers(model):
+        if recipe.train_batch_norm and _is_norm(layer):
+            layer.momentum = MOMENTUM
     if not finer:
         return model
     clone = keras.models.clone_model(model, clone_function=backbone.finer)
@@ -179,17 +176,17 @@ def _pretrained(recipe: Recipe, weights: str) -> list[keras.layers.Layer]:
             return backbone.lent_layers(load_network(weights)[1])
         if backbone.constructor is None:
             raise ValueError(f"there are none of {recipe.backbone}")
-        if weights == "imagenet":
-            return backbone.bare(recipe, weights).layers
-        bare = backbone.bare(recipe, None)
-        bare.load_weights(weights)
+        imagenet = weights == "imagenet"
+        bare = backbone.bare(recipe, weights if imagenet else None)
+        if not imagenet:
+            bare.load_weights(weights)
+        return bare.layers
     except Exception as error:  # keras raises whatever its downloader or h5py raise
         message = (
             f"cannot start from the backbone weights {weights!r} ({error}); name a "
             f".weights.h5 file of {recipe.backbone}, a weights folder, or 'none'"
         )
         raise BackboneError(message) from error
-    return bare.layers
 
 
 def _lend(
@@ -227,5 +224,9 @@ def set_trainable(
         if start is None:
             raise ValueError(f"no backbone layer's name starts with {unfreeze!r}")
     for index, layer in enumerate(layers):
-        is_norm = isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = index >= start and (recipe.train_batch_norm or not is_norm)
+        learns = recipe.train_batch_norm or not _is_norm(layer)
+        layer.trainable = index >= start and learns
+
+
+def _is_norm(layer: keras.Layer) -> bool:
+    return isinstance(layer, keras.layers.BatchNormalization)

@@ -24,10 +24,9 @@ class FilmSequence(keras.utils.PyDataset):
 
     Args:
         films: uint8 `(height, width)` each.
-        examples: their table rows.
         size: side of the square.
         grid: cells of the network's map.
-        batch_size: films a batch; the last may be smaller.
+        batch_size: the last may be smaller.
         augmentation: None yields the films as served, in order.
         repeats: how often an epoch shows each film; None is once.
         labels_of: source -> labels that occur in it, over all splits.

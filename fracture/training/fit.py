@@ -34,15 +34,15 @@ def fit(
 
     Args:
         make_sequences: image size and map cells -> training and validation films.
-        folder: for checkpoints; made when missing.
+        folder: for checkpoints; made when missing. Its `progress.json` holds the
+            history.
         backbone_weights: see `build_network`.
         seed: of initialisation, dropout, order and augmentation.
         after_epoch: is given the history after each checkpoint; what it raises ends
             the training.
 
     Returns:
-        The trained network at `recipe.image_size`. `folder/progress.json` holds the
-        history.
+        The trained network at `recipe.image_size`.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,9 +84,8 @@ def compile_phase(
         steps: batches of an epoch.
     """
     set_trainable(model, recipe, phase.unfreeze)
-    model = keras.Model(
-        model.input, {name: model.output[name] for name in ("logits", "evidence")}
-    )
+    outputs = {name: model.output[name] for name in ("logits", "evidence")}
+    model = keras.Model(model.input, outputs)
     model.compile(
         optimizer=_optimizer(recipe, phase, steps),
         loss={"logits": label_set_loss, "evidence": localisation_loss},
@@ -125,10 +124,8 @@ def _run_phase(
         model.load_weights(folder / progress.weights)
     best = folder / f"phase{progress.phase}-best.weights.h5"
     callbacks = _callbacks(recipe, phase, best)
-    finished = progress.epoch >= phase.epochs or any(
-        state.get("stopped") for state in progress.callbacks.values()
-    )
-    if not finished:
+    stopped = any(state.get("stopped") for state in progress.callbacks.values())
+    if progress.epoch < phase.epochs and not stopped:
         callbacks.append(Checkpoint(folder, progress, films, callbacks, after_epoch))
         model.fit(
             films,
@@ -161,10 +158,8 @@ def _optimizer(recipe: Recipe, phase: Phase, steps: int) -> keras.optimizers.Opt
     return optimizer
 
 
-def _callbacks(
-    recipe: Recipe, phase: Phase, best: Path
-) -> list[keras.callbacks.Callback]:
-    callbacks: list[keras.callbacks.Callback] = []
+def _callbacks(recipe: Recipe, phase: Phase, best: Path) -> list:
+    callbacks = []
     if phase.ema:
         callbacks += [keras.callbacks.SwapEMAWeights()]
     elif recipe.keep == "best":

@@ -38,16 +38,14 @@ class Run:
         """The films of a split as batches: augmented and repeated if it is `train`."""
         part, recipe, shown = self.table.of(split), self.recipe, {}
         if split == "train":
-            repeats = [
-                1
-                if example.label == "normal" or example.source in self.train_only
-                else recipe.fracture_repeats
+            repeated = [
+                example.label != "normal" and example.source not in self.train_only
                 for example in part.examples
             ]
             shown = {
                 "augmentation": recipe.augmentation,
                 "limit": recipe.epoch_films,
-                "repeats": repeats,
+                "repeats": np.where(repeated, recipe.fracture_repeats, 1),
             }
         return FilmSequence(
             part.films,
