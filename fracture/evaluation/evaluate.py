@@ -90,11 +90,7 @@ def _severity_figures(films: Cohort) -> dict:
 
 
 def _class_figures(films: Cohort, called: np.ndarray, classes: tuple[str, ...]) -> dict:
-    """The published system's table, averaged over classes; kappa is quadratic.
-
-    Args:
-        called: int `(n,)`, index into `classes`.
-    """
+    """The published system's table of class indices called, averaged over classes."""
     truth = np.array([classes.index(label) for label in films.labels])
     draws, share = Bootstrap(films.groups), metrics.macro(metrics.share)
     return {

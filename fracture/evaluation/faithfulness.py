@@ -32,8 +32,7 @@ def weight_randomisation(
     weights shows the film, not the network.
 
     Args:
-        network: from `build_network`; left as it was.
-        backbone: of its recipe.
+        network: left as it was.
         squares: uint8 `(n, size, size, 1)`.
         groups: `(n,)`, for the interval.
 

@@ -42,8 +42,7 @@ def measure(
         table: all its films, with their splits.
         command: what trained it.
         seed: of that training.
-        network: the folder's, where it is at hand.
-        exposure: the training films' and pictures' embeddings, likewise.
+        network, exposure: the folder's, where they are at hand.
 
     Returns:
         The content of metrics.json, plain JSON types.

@@ -46,11 +46,7 @@ def _start(row: Mapping) -> str:
 
 
 def plot_search(summary: Mapping, path: str | Path) -> None:
-    """AUROC trial by trial, and at each value of the grid.
-
-    Args:
-        summary: see `render_search`.
-    """
+    """AUROC trial by trial, and at each value of the grid, of a `search.json`."""
     grid, rows = summary["grid"], summary["rows"]
     places, ratios = [["trials"] * len(grid), list(grid)], (1.2, 1)
     figure, axes = pyplot.subplot_mosaic(

@@ -35,20 +35,12 @@ def serving_model(network: keras.Model, calibration: Calibration) -> keras.Model
     """The network as served: uint8 film to what `FractureClassifier` reads.
 
     The outputs are calibrated `probabilities`, `heatmaps`, `body_parts`, `novelty`.
-
-    Args:
-        network: from `build_network`.
     """
     offsets = np.array([calibration.normal_offset, 0, 0], np.float32)
     logits = network.output["logits"] / calibration.temperature + offsets
-    return keras.Model(
-        network.input,
-        {
-            "probabilities": keras.ops.softmax(logits),
-            **{key: network.output[key] for key in _PASSED_ON},
-        },
-        name=network.name,
-    )
+    outputs = {"probabilities": keras.ops.softmax(logits)}
+    outputs |= {key: network.output[key] for key in _PASSED_ON}
+    return keras.Model(network.input, outputs, name=network.name)
 
 
 def export_weights(
@@ -154,11 +146,7 @@ def measure_parity(folder: str | Path, model: keras.Model, probe: np.ndarray) ->
 
 
 def difference(reference: Mapping, found: Mapping[str, np.ndarray]) -> float:
-    """Largest difference of any output by name, relative for values beyond 1.
-
-    Args:
-        reference: of a Keras model.
-    """
+    """Largest difference from a Keras model's outputs, relative for values beyond 1."""
 
     def gap(name: str) -> float:
         expected = keras.ops.convert_to_numpy(reference[name])

@@ -134,11 +134,7 @@ def autodiff_gradcam(model: keras.Model, images: np.ndarray) -> np.ndarray:
 
 
 def gradcam_difference(model: keras.Model, images: np.ndarray) -> float:
-    """Largest difference of closed form and autodiff, relative to each map's maximum.
-
-    Args:
-        model, images: see `autodiff_gradcam`.
-    """
+    """Largest difference from `autodiff_gradcam`, relative to each map's maximum."""
     # A tape over many films fills the memory.
     batches = np.array_split(images, range(_BATCH, len(images), _BATCH))
     reference = np.concatenate([autodiff_gradcam(model, films) for films in batches])

@@ -91,9 +91,8 @@ def publish(
     Args:
         folder: as written by `train.py`.
         card: its rendered model card; becomes the repository's README.md.
-        repository: `user/name`; created where there is none.
+        repository: `user/name`; created, `private` or not, where there is none.
         tag: of the version; default: `v` and the version in config.json.
-        private: whether a new repository is private.
 
     Raises:
         WeightsError: what `check` and `fracture.hub.resolve` raise; `version_taken`:

@@ -19,6 +19,7 @@ from fracture.training.losses import (
     localisation_loss,
 )
 
+# Image size and map cells -> training and validation films.
 MakeSequences = Callable[[int, Grid], tuple[FilmSequence, FilmSequence]]
 
 
@@ -33,7 +34,6 @@ def fit(
     """Trains a recipe, continuing from the checkpoint in `folder` if there is one.
 
     Args:
-        make_sequences: image size and map cells -> training and validation films.
         folder: for checkpoints; made when missing. Its `progress.json` holds the
             history.
         backbone_weights: see `build_network`.
@@ -78,10 +78,9 @@ def phase_sequences(
 def compile_phase(
     recipe: Recipe, phase: Phase, model: keras.Model, steps: int
 ) -> keras.Model:
-    """The same layers as a phase trains them, with the two outputs that have a loss.
+    """The same layers as a phase trains them, in epochs of `steps` batches.
 
-    Args:
-        steps: batches of an epoch.
+    Only the two outputs that have a loss are left.
     """
     set_trainable(model, recipe, phase.unfreeze)
     outputs = {name: model.output[name] for name in ("logits", "evidence")}
