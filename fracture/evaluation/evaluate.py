@@ -90,7 +90,10 @@ def _severity_figures(films: Cohort) -> dict:
 
 
 def _class_figures(films: Cohort, called: np.ndarray, classes: tuple[str, ...]) -> dict:
-    """The published system's table of class indices called, averaged over classes."""
+    """The published system's table; `called` holds indices into `classes`.
+
+    Averages are over classes, kappa is quadratic.
+    """
     truth = np.array([classes.index(label) for label in films.labels])
     draws, share = Bootstrap(films.groups), metrics.macro(metrics.share)
     return {

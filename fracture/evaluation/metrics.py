@@ -47,11 +47,9 @@ class Bootstrap:
             columns: `(n,)` each, aligned with the groups.
         """
         step = max(1, _CHUNK // max(1, len(self._group_of)))
-        parts = []
-        for start in range(0, len(self._times), step):
-            weights = self._times[start : start + step, self._group_of].astype(float)
-            parts.append(statistic(*columns, weights))
-        return np.concatenate(parts)
+        blocks = np.array_split(self._times, range(step, len(self._times), step))
+        weights = (times[:, self._group_of].astype(float) for times in blocks)
+        return np.concatenate([statistic(*columns, block) for block in weights])
 
     def figure(
         self, statistic: Statistic, *columns: Array, n: int | None = None

@@ -68,10 +68,9 @@ def unseen_kinds(
     """
     figures = {}
     for kind, found in strange.items():
-        others = [values for other, values in strange.items() if other != kind]
-        if others:
+        if others := [strange[other] for other in strange if other != kind]:
             detector = NoveltyDetector.fit(films, np.concatenate(others))
-            figures[kind] = _auroc(groups, *map(detector.score, (test, found)))
+            figures[kind] = _auroc(groups, detector.score(test), detector.score(found))
     return figures
 
 

@@ -118,14 +118,13 @@ def _measure_recipe(run: Run, folder: Path, minutes: float, source: str) -> dict
     )
     classifier = FractureClassifier.from_pretrained(folder)
     test = run.table.of("test")
-    report = evaluate(
-        test.examples, test.groups, predict_films(classifier, test.films, "test")
-    )
+    predictions = predict_films(classifier, test.films, "test")
+    report = evaluate(test.examples, test.groups, predictions)
     if not report["fracture"]:
         raise DatasetError("no source has normal and fractured test films")
     # Figures of the largest source that has both.
     name, figures = max(report["fracture"].items(), key=lambda item: item[1]["films"])
-    keys = ("accuracy", "precision", "recall", "f1", "auroc")
+    keys = ("films", "fractured", "accuracy", "precision", "recall", "f1", "auroc")
     return {
         "recipe": recipe.name,
         "initialisation": "ImageNet" if initial else "from scratch",
@@ -136,8 +135,6 @@ def _measure_recipe(run: Run, folder: Path, minutes: float, source: str) -> dict
         "epochs": [phase.epochs for phase in recipe.phases],
         "films_shown": sum(row["films"] for row in history),
         "source": name,
-        "films": figures["films"],
-        "fractured": figures["fractured"],
         **{key: figures[key] for key in keys},
         "export_difference": difference,
         "gradcam_difference": gradcam_difference(network, probe[:8]),

@@ -100,7 +100,8 @@ def search(
     study = _open(folder, summary["published"])
     trials = min(trials, math.prod(map(len, GRID.values())))
     while True:
-        rows = [_row(trial) for trial in _trained(study)]
+        done = study.get_trials(states=_DONE)
+        rows = [_row(trial) for trial in done if "repeats" not in trial.user_attrs]
         if rows:
             _write(folder, {**summary, "rows": rows})
         if len(rows) >= trials:
@@ -200,22 +201,16 @@ def _run_trial(
     return kept_epoch(run.recipe, history)["val_logits_auroc"]
 
 
-def _trained(study: optuna.Study) -> list[FrozenTrial]:
-    done = study.get_trials(states=_DONE)
-    return [trial for trial in done if "repeats" not in trial.user_attrs]
-
-
 def _row(trial: FrozenTrial) -> dict:
-    planned = trial.user_attrs["recipe"]["phases"]
-    diverged = trial.user_attrs.get("diverged")
+    noted = trial.user_attrs
     return {
         "trial": trial.number,
-        "state": "diverged" if diverged else trial.state.name.lower(),
+        "state": "diverged" if "diverged" in noted else trial.state.name.lower(),
         "value": trial.value,
         "epochs": len(trial.intermediate_values),
-        "planned_epochs": sum(phase["epochs"] for phase in planned),
+        "planned_epochs": sum(phase["epochs"] for phase in noted["recipe"]["phases"]),
         "seconds": round(trial.duration.total_seconds(), 1),
-        "pretrained": trial.user_attrs["pretrained"],
+        "pretrained": noted["pretrained"],
         "point": {name: trial.params[name] for name in GRID},
     }
 

@@ -7,6 +7,7 @@ They are layers with fixed weights, so that they travel with the network's own.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import keras
@@ -50,10 +51,9 @@ class Exposure:
     def draw(
         cls, network: keras.Model, squares: np.ndarray, per_kind: int, seed: int
     ) -> Exposure:
-        """Draws the pictures and embeds them.
+        """Draws the pictures and embeds them by a trained network.
 
         Args:
-            network: trained.
             squares: the training films, uint8 `(n, size, size, 1)`.
             per_kind: pictures of each kind, and one and a half times as many limbs.
             seed: of the pictures.
@@ -62,13 +62,12 @@ class Exposure:
         def embedded(pictures: Sequence[np.ndarray]) -> np.ndarray:
             return embed(network, make_squares(pictures, squares.shape[1]))
 
-        films, half = embed(network, squares), range(per_kind // 2)
-        limbs = [
-            draw_phantom(label, index).pixels for label in CLASSES for index in half
-        ]
-        pictures = non_radiographs(per_kind, seed)
-        strange = {kind: embedded(drawn) for kind, drawn in pictures.items()}
-        return cls(films, np.concatenate([films, embedded(limbs)]), strange)
+        films = embed(network, squares)
+        drawn = itertools.product(CLASSES, range(per_kind // 2))
+        limbs = embedded([draw_phantom(*limb).pixels for limb in drawn])
+        strange = non_radiographs(per_kind, seed)
+        strange = {kind: embedded(pictures) for kind, pictures in strange.items()}
+        return cls(films, np.concatenate([films, limbs]), strange)
 
 
 def fit_auxiliary_outputs(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -118,10 +117,9 @@ def export_weights(
         "packages": _package_versions(),
         "files": {name: sha256(folder / name) for name in (MODEL_FILE, KERAS_FILE)},
     }
-    text = json.dumps(config, indent=2) + "\n"
     temporary = folder / f"{CONFIG_FILE}.part"
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, folder / CONFIG_FILE)
+    temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(folder / CONFIG_FILE)
     parity = measure_parity(folder, model, probe)
     if not parity <= TOLERANCE:
         (folder / CONFIG_FILE).unlink()

@@ -57,18 +57,13 @@ def augment(
     Returns:
         The changed square and its `box_grid`.
     """
-    size = len(square)
     for _ in range(20):
-        matrix = _draw_affine(augmentation, size, rng)
+        matrix = _draw_affine(augmentation, len(square), rng)
         inside = box_grid(boxes, grid, matrix)
         if not len(boxes) or inside.any():
             break
-    warped = Image.fromarray(square).transform(
-        (size, size),
-        Image.Transform.AFFINE,
-        tuple(matrix.ravel()),
-        Image.Resampling.BILINEAR,
-    )
+    film, affine = Image.fromarray(square), tuple(matrix.ravel())
+    warped = film.transform(film.size, Image.AFFINE, affine, Image.BILINEAR)
     grey = _draw_grey_curve(augmentation, rng)[np.asarray(warped)]
     if augmentation.noise:
         sigma = np.float32(rng.uniform(0, augmentation.noise))

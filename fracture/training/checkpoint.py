@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -46,7 +45,7 @@ class Progress:
             weights.save_weights(folder / self.weights)
         temporary = folder / "progress.json.part"
         temporary.write_text(json.dumps(dataclasses.asdict(self)), encoding="utf-8")
-        os.replace(temporary, folder / "progress.json")
+        temporary.replace(folder / "progress.json")
         if previous and previous != self.weights:
             (folder / previous).unlink(missing_ok=True)
 
