@@ -118,10 +118,8 @@ def write_card(weights: str | Path, card: str | Path) -> None:
     Raises:
         FileNotFoundError, ValueError: what `read_metrics` and `render_card` raise.
     """
-    weights, card = Path(weights), Path(card)
-    try:
-        folder = weights.resolve().relative_to(card.resolve().parent)
-    except ValueError:
-        folder = weights.resolve()
+    folder, beside = Path(weights).resolve(), Path(card).resolve().parent
+    if folder.is_relative_to(beside):
+        folder = folder.relative_to(beside)
     text = render_card(read_metrics(weights), (folder / "figures").as_posix())
-    card.write_text(text, encoding="utf-8", newline="\n")
+    Path(card).write_text(text, encoding="utf-8", newline="\n")

@@ -7,6 +7,7 @@ They are layers with fixed weights, so that they travel with the network's own.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import keras
@@ -50,38 +51,31 @@ class Exposure:
     def draw(
         cls, network: keras.Model, squares: np.ndarray, per_kind: int, seed: int
     ) -> Exposure:
-        """Draws the pictures and embeds them.
+        """Draws the pictures and embeds them by a trained network.
 
         Args:
-            network: from `build_network`, trained.
             squares: the training films, uint8 `(n, size, size, 1)`.
             per_kind: pictures of each kind, and one and a half times as many limbs.
             seed: of the pictures.
         """
-        size = squares.shape[1]
+
+        def embedded(pictures: Sequence[np.ndarray]) -> np.ndarray:
+            return embed(network, make_squares(pictures, squares.shape[1]))
+
         films = embed(network, squares)
-        limbs = [
-            draw_phantom(label, index).pixels
-            for label in CLASSES
-            for index in range(per_kind // 2)
-        ]
-        return cls(
-            films,
-            np.concatenate([films, embed(network, make_squares(limbs, size))]),
-            {
-                kind: embed(network, make_squares(pictures, size))
-                for kind, pictures in non_radiographs(per_kind, seed, jobs=-1).items()
-            },
-        )
+        drawn = itertools.product(CLASSES, range(per_kind // 2))
+        limbs = embedded([draw_phantom(*limb).pixels for limb in drawn])
+        strange = non_radiographs(per_kind, seed, jobs=-1)
+        strange = {kind: embedded(pictures) for kind, pictures in strange.items()}
+        return cls(films, np.concatenate([films, limbs]), strange)
 
 
 def fit_auxiliary_outputs(
     network: keras.Model, exposure: Exposure, examples: Sequence[Example]
 ) -> list[str]:
-    """Fits the layers `body_parts` and `novelty`, on training films.
+    """Fits the layers `body_parts` and `novelty` of a trained network.
 
     Args:
-        network: from `build_network`, trained.
         exposure: of the same network.
         examples: the training films.
 
@@ -99,7 +93,7 @@ def fit_body_parts(
     """Fits one logistic regression a body part; films without any part are left out.
 
     Args:
-        network: from `build_network`; its layer `body_parts` takes the result.
+        network: its layer `body_parts` takes the result.
         embedding: `(n, channels)` of training films.
         tags: of the same films; their body parts are the truth, several at a time.
 
@@ -134,9 +128,7 @@ def fit_cascade(
     and the body parts.
 
     Args:
-        network: from `build_network`, of a recipe with that head.
-        squares: uint8 `(n, size, size, 1)`.
-        examples: of the same films.
+        squares: uint8 `(n, size, size, 1)`, of the films in `examples`.
     """
     embedding = embed(network, squares)
     fit_body_parts(network, embedding, [example.tags for example in examples])

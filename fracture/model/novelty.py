@@ -22,18 +22,14 @@ class Novelty(keras.layers.Layer):
 
     def build(self, input_shape):
         channels = input_shape[-1]
-        shapes = {
-            "centre": (channels,),
-            "directions": (channels, _COMPONENTS),
-            "linear": (_COMPONENTS,),
-            "square": (_COMPONENTS,),
-            "bias": (),
-        }
-        for name, shape in shapes.items():
-            weight = self.add_weight(
-                name=name, shape=shape, initializer="zeros", trainable=False
-            )
-            setattr(self, name, weight)
+        fixed = {"initializer": "zeros", "trainable": False}
+        self.centre = self.add_weight(shape=(channels,), name="centre", **fixed)
+        self.directions = self.add_weight(
+            shape=(channels, _COMPONENTS), name="directions", **fixed
+        )
+        self.linear = self.add_weight(shape=(_COMPONENTS,), name="linear", **fixed)
+        self.square = self.add_weight(shape=(_COMPONENTS,), name="square", **fixed)
+        self.bias = self.add_weight(name="bias", **fixed)
 
     def call(self, embedding):
         """Log-odds; greater is stranger."""
@@ -42,9 +38,6 @@ class Novelty(keras.layers.Layer):
         capped = keras.ops.minimum(z * z, _CAP)
         scores = z * self.linear + capped * self.square
         return keras.ops.sum(scores, axis=-1) + self.bias
-
-    def compute_output_shape(self, input_shape):
-        return input_shape[:1]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,19 +70,16 @@ class NoveltyDetector:
         centre, scale = root.mean(0), root.std(0)
         scale = scale + 0.05 * scale.mean()  # a channel that hardly varies stays small
         unit = (root - centre) / scale
-        count = min(_COMPONENTS, len(unit) - 1, unit.shape[1])
-        last = unit.shape[1] - 1
-        values, vectors = eigh(
-            unit.T @ unit / len(unit), subset_by_index=(last - count + 1, last)
-        )
+        known, channels = unit.shape
+        count = min(_COMPONENTS, known - 1, channels)
+        wanted = channels - count, channels - 1
+        values, vectors = eigh(unit.T @ unit / known, subset_by_index=wanted)
         values = np.maximum(values, 1e-3 * values[-1])
-        directions = np.zeros((unit.shape[1], _COMPONENTS))
+        directions = np.zeros((channels, _COMPONENTS))
         directions[:, :count] = vectors / np.sqrt(values) / scale[:, None]
-        weights = np.repeat(
-            (1.0, len(films) / len(strange)), (len(films), len(strange))
-        )
         both = np.concatenate([films, strange])
         is_strange = np.arange(len(both)) >= len(films)
+        weights = np.where(is_strange, len(films) / len(strange), 1.0)
         z = (_root(both) - centre) @ directions
         model = LogisticRegression(C=_C, max_iter=500)
         model.fit(_expand(z), is_strange, sample_weight=weights)
