@@ -29,7 +29,7 @@ from PIL import Image
 
 from fracture import FractureClassifier, read_radiograph
 from fracture.data.phantom import draw_phantom
-from fracture.model.export import load_network
+from fracture.model.network import load_network
 from fracture.radiograph.letterbox import Letterbox
 
 

@@ -17,10 +17,10 @@ from fracture.evaluation.evaluate import evaluate, predict_films
 from fracture.model.export import (
     TOLERANCE,
     load_keras_model,
-    load_network,
     measure_parity,
 )
 from fracture.model.gradcam import gradcam_difference
+from fracture.model.network import load_network
 from fracture.radiograph import read_radiograph
 from fracture.radiograph.letterbox import Letterbox
 

@@ -18,8 +18,9 @@ from fracture.evaluation.thresholds import part_operating_points
 from fracture.model.auxiliary_outputs import Exposure, embed
 from fracture.model.backbones import BACKBONES
 from fracture.model.calibration import Calibration
-from fracture.model.export import load_network, measure_parity, serving_model
+from fracture.model.export import measure_parity, serving_model
 from fracture.model.gradcam import gradcam_difference
+from fracture.model.network import load_network
 from fracture.model.recipe import Recipe
 from fracture.training.stages import stage
 from fracture.weights import METRICS_FILE

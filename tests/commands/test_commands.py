@@ -166,7 +166,7 @@ def test_foreign_models_in_the_folder_are_never_opened(weights, tmp_path):
     try:
         FractureClassifier.from_pretrained(folder)
         assert run("info", "-w", folder).exit_code == 0
-        from fracture.model.export import load_network
+        from fracture.model.network import load_network
 
         load_network(folder)
     finally:
