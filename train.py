@@ -9,10 +9,10 @@
 
 FOLDER holds class folders (`normal/ hairline/ displaced/`, or `fractured/` beside
 `normal/`), a `manifest.csv`, or FracAtlas, MURA or the Fracture Multi-Region data as
-published. The run reads the films, splits them by group 70 / 15 / 15, trains the head on
-the frozen backbone, fine-tunes in one or more phases, calibrates on the validation films,
-exports to ONNX, measures on the test films and renders the model card. It checkpoints
-after every epoch: after a kill, add --resume.
+published. The run reads the films, splits them by group 70 / 15 / 15, trains the head
+on the frozen backbone, fine-tunes in one or more phases, calibrates on the validation
+films, exports to ONNX, measures on the test films and renders the model card. It
+checkpoints after every epoch: after a kill, add --resume.
 """
 
 from __future__ import annotations
