@@ -7,7 +7,9 @@ and answered lies in `fracture/web`; this file puts it together.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import functools
 import importlib
 import os
 import sys
@@ -51,6 +53,8 @@ def launch_options(settings: Settings) -> dict:
         "allowed_paths": [],
         "app_kwargs": {"middleware": [Middleware(AnswerTypes)]},
         "state_session_capacity": 200,
+        # A request that has to wait must not keep others from being turned away.
+        "max_threads": settings.concurrency + settings.queue + 40,
     }
 
 
@@ -70,10 +74,8 @@ def build(service: Service) -> gr.Blocks:
         with gr.Tab("About") as about:
             tabs.about(service, HERE / "MODEL_CARD.md", about)
         api.add_endpoints(service, demo)
-    settings = service.settings
-    return demo.queue(
-        max_size=settings.queue, default_concurrency_limit=settings.concurrency
-    )
+    # The service bounds the work, whatever door it comes through, and what may wait.
+    return demo.queue(default_concurrency_limit=None)
 
 
 try:
@@ -89,7 +91,8 @@ def warm_up() -> None:
     Raises:
         WeightsError: the model cannot be loaded.
     """
-    html.film(service.predict("warm-up", EXAMPLES / "normal.png"), guidance=True)
+    show = functools.partial(html.film, guidance=True)
+    asyncio.run(service.predict("warm-up", EXAMPLES / "normal.png", show))
     # Gradio imports it in its first event where it is installed, which takes a second.
     with contextlib.suppress(ImportError):
         importlib.import_module("matplotlib.pyplot")

@@ -45,8 +45,8 @@ class Settings:
         max_views: most views of one study.
         max_upload_mb: MiB of the largest file, an archive for example.
         max_megapixels: of one film.
-        concurrency: films, studies or batches worked on at the same time, each.
-        queue: most requests that wait; further ones are turned away.
+        concurrency: films worked on at the same time, a study as a whole.
+        queue: most requests that wait; further ones are answered `busy`.
         threads: of the inference engine; 0 takes one per core.
     """
 
