@@ -12,12 +12,21 @@ import contextlib
 import functools
 import importlib
 import os
+import shutil
+import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
-# A folder of our own, for what lies in it is ours to delete; Gradio asks at its import.
-os.environ.setdefault("GRADIO_TEMP_DIR", f"{tempfile.gettempdir()}/fracture-uploads")
+from fracture.web import privacy
+
+# Gradio asks at its import.
+os.environ["GRADIO_TEMP_DIR"] = str(
+    privacy.own_folder(
+        os.environ.get("GRADIO_TEMP_DIR") or f"{tempfile.gettempdir()}/fracture-uploads"
+    )
+)
 
 import gradio as gr
 from gradio.utils import get_upload_folder
@@ -25,13 +34,15 @@ from starlette.middleware import Middleware
 
 from fracture import WeightsError
 from fracture.rendering import fragments
-from fracture.web import api, html, privacy, tabs
+from fracture.web import api, html, tabs
 from fracture.web.openapi import AnswerTypes
 from fracture.web.service import Service
 from fracture.web.settings import Settings, SettingsError
 
+UPLOADS = Path(get_upload_folder())
 HERE = Path(__file__).parent
 EXAMPLES = HERE / "examples"
+_GRACE = 3  # seconds to finish what runs; Gradio takes up to five more
 _FONT = ["system-ui", "sans-serif"]  # nothing that a font server would have to send
 
 
@@ -99,20 +110,32 @@ def warm_up() -> None:
 
 
 def main() -> int:
-    """Loads and warms up the model, then serves the page; the exit code."""
+    """Loads and warms up the model, then serves the page until told to stop.
+
+    Returns:
+        The exit code; 0 after Ctrl-C or SIGTERM, within ten seconds.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         warm_up()
+        privacy.keep_sweeping(UPLOADS)
+        demo.launch(prevent_thread_lock=True, **launch_options(service.settings))
+        threading.Event().wait()
     except WeightsError as error:
         print(f"fracture: {error.message} [{error.code}]", file=sys.stderr)
         return 1
-    uploads = Path(get_upload_folder())
-    privacy.keep_sweeping(uploads)
-    try:
-        demo.launch(**launch_options(service.settings))
+    except KeyboardInterrupt:
+        for number in (signal.SIGINT, signal.SIGTERM):  # once is enough
+            signal.signal(number, signal.SIG_IGN)
+        print("fracture: stopping", file=sys.stderr)
+        service.close(_GRACE)
+        demo.close(verbose=False)
     finally:
-        privacy.sweep(uploads, 0)
+        shutil.rmtree(UPLOADS, ignore_errors=True)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # a film that is still being read must not hold up the end

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -52,6 +53,7 @@ class Service:
         self.settings = settings
         self._weights = settings.weights or weights
         self._lock = threading.Lock()
+        self._closed = False
         self._threads = ThreadPoolExecutor(settings.concurrency, "film")
         self._places = threading.Semaphore(settings.concurrency + settings.queue)
 
@@ -70,6 +72,14 @@ class Service:
         """`read_radiograph` with the app's limit."""
         return read_radiograph(source, max_pixels=self.settings.max_megapixels * 10**6)
 
+    def close(self, seconds: float) -> None:
+        """Refuses what waits and is new, and gives what runs some time to finish."""
+        self._closed = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        deadline = time.monotonic() + seconds
+        for _ in range(self.settings.concurrency + self.settings.queue):
+            self._places.acquire(timeout=max(0, deadline - time.monotonic()))
+
     @contextlib.contextmanager
     def _admitted(self) -> Iterator[None]:
         """A place among the requests that are worked on or wait for it."""
@@ -83,7 +93,13 @@ class Service:
 
     async def _work(self, work: Callable[[], T]) -> T:
         """Has a thread do it; who stops waiting does not free the thread."""
-        return await asyncio.wrap_future(self._threads.submit(work))
+        try:
+            return await asyncio.wrap_future(self._threads.submit(work))
+        except (RuntimeError, asyncio.CancelledError):
+            if not self._closed:
+                raise
+            message = "The server is being stopped; send it again in a minute."
+            raise RadiographError("stopping", message) from None
 
     async def predict(self, name: str, path: Path, show: Callable[[Result], T]) -> T:
         """What `show` makes of one film's result, as part of the same work.

@@ -150,3 +150,21 @@ def test_a_cancelled_batch_stops_at_the_next_film(served, site, film, slow):
     begun = slow.done + slow.now
     time.sleep(3 * slow.seconds)
     assert slow.done <= begun + 1 and not slow.now
+
+
+def test_a_server_that_stops_refuses_what_waits(weights, tmp_path):
+    with serve(weights, tmp_path, FRACTURE_CONCURRENCY="1") as (app, url):
+        app.service.read = Slow(app.service.read)
+        app.service.read.seconds = 1.0
+        with httpx.Client(base_url=f"{url}gradio_api/", timeout=60) as site:
+            (path,) = site.post("upload", files={"files": FILM.open("rb")}).json()
+            asked = [{"path": path}, "none", "fracture"]
+            events = [joined(site, "predict", asked) for _ in range(3)]
+            while not app.service.read.now:
+                time.sleep(0.02)
+            app.service.close(5)
+            events.append(joined(site, "predict", asked))
+            answers = [heard(site, "predict", event) for event in events]
+        codes = [answer.get("error_code") for answer in answers]
+        assert codes[:3] == [None, "stopping", "stopping"]
+        assert codes[3] in ("stopping", "busy")

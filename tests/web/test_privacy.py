@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from gradio_client import Client, handle_file
-from served import ROOT, load_app, serve
+from served import ROOT, serve
 from specimens import GOOD
 
 from fracture.web import privacy
@@ -113,22 +120,23 @@ def test_a_file_over_the_limit_is_refused(weights, tmp_path):
 
 
 def test_nothing_is_left_after_the_hour(sent, uploads):
-    stray = uploads / "tmpabc"  # what a broken connection leaves
+    own = sent.parents[1]
+    stray = own / "tmpabc"  # what a broken connection leaves
     stray.write_bytes(b"half a film")
-    fresh = uploads / "fresh.png"
+    fresh = own / "fresh.png"
     fresh.write_bytes(b"another film")
     assert privacy.KEEP + privacy.PACE < 3600
     for path in uploads.rglob("*"):
         if path != fresh:
             os.utime(path, (time.time() - privacy.KEEP - 1,) * 2)
-    privacy.sweep(uploads, privacy.KEEP)
+    privacy.sweep(own)
     assert [path for path in uploads.rglob("*") if path.is_file()] == [fresh]
     assert not sent.exists()
 
 
-def test_the_examples_thumbnails_outlive_every_sweep(served, url, uploads):
+def test_the_examples_thumbnails_outlive_every_sweep(served, url):
     app, _ = served
-    privacy.sweep(uploads, 0)
+    shutil.rmtree(app.UPLOADS)
     icons = [
         component["props"]["icon"]["url"]
         for component in httpx.get(f"{url}config").json()["components"]
@@ -144,30 +152,78 @@ def test_the_sweep_runs_from_the_start(tmp_path, monkeypatch):
     old.write_bytes(b"of an earlier process")
     os.utime(old, (0, 0))
     monkeypatch.setattr(privacy, "PACE", 0.05)
-    privacy.keep_sweeping(tmp_path)
+    privacy.keep_sweeping(privacy.own_folder(tmp_path))
     deadline = time.monotonic() + 10
     while old.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not old.exists()
 
 
-def test_the_app_sweeps_when_it_starts_and_when_it_ends(tmp_path, monkeypatch):
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    monkeypatch.delenv("FRACTURE_WEIGHTS", raising=False)
-    app, old, new = load_app(), tmp_path / "old.png", tmp_path / "new.png"
-    old.touch()
-    os.utime(old, (0, 0))
+OTHER = """
+import sys
+from fracture.web.privacy import own_folder
+(own_folder(sys.argv[1]) / "film.png").write_bytes(b"a film")
+print("ready", flush=True)
+sys.stdin.read()
+"""
 
-    def launch(**_):
-        new.touch()
-        deadline = time.monotonic() + 10
-        while old.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert new.exists() and not old.exists()
 
-    monkeypatch.setattr(app.demo, "launch", launch)
-    assert app.main() == 0
-    assert not new.exists()
+def test_only_a_dead_process_loses_its_uploads(tmp_path):
+    ours = privacy.own_folder(tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-c", OTHER, tmp_path],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout.readline() == b"ready\n"
+        (film,) = tmp_path.rglob("film.png")
+        for path in (film, film.parent, ours):
+            os.utime(path, (0, 0))  # an idle process is none the less alive
+        privacy.sweep(ours)
+        assert film.exists() and ours.exists()
+        other.kill()
+    privacy.sweep(ours)
+    assert list(tmp_path.iterdir()) == [ours]
+
+
+@contextlib.contextmanager
+def process(uploads: Path) -> Iterator[tuple[subprocess.Popen, httpx.Client]]:
+    """The app as `python app.py` starts it, and a client of it."""
+    variables = {"GRADIO_TEMP_DIR": str(uploads), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as app:
+        try:
+            said = ""
+            while not (found := re.search(r"http://127.0.0.1:\d+", said)):
+                said += app.stdout.readline()
+                assert app.poll() is None, said
+            with httpx.Client(base_url=f"{found[0]}/gradio_api/", timeout=30) as site:
+                yield app, site
+        finally:
+            app.kill()
+
+
+def test_a_process_that_ends_takes_its_own_uploads_alone(tmp_path):
+    with process(tmp_path) as (first, site), process(tmp_path) as (second, other):
+        files = {"files": ("film.png", GOOD["film.png"]())}
+        (film,) = site.post("upload", files=files).json()
+        other.post("upload", files=files)
+        assert len(list(tmp_path.rglob("film.png"))) == 2
+        for ended, number in ((second, signal.SIGTERM), (first, signal.SIGINT)):
+            assert Path(film).exists()
+            start = time.monotonic()
+            ended.send_signal(number)
+            assert ended.wait(20) == 0
+            assert time.monotonic() - start < 10
+            assert "Traceback" not in ended.stdout.read()
+        assert not list(tmp_path.iterdir())
 
 
 def test_pages_load_nothing_from_elsewhere():
