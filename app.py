@@ -31,10 +31,14 @@ os.environ["GRADIO_TEMP_DIR"] = str(
 import gradio as gr
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
 from fracture import WeightsError
 from fracture.rendering import fragments
 from fracture.web import api, html, tabs
+from fracture.web.doors import Doors
 from fracture.web.openapi import AnswerTypes
 from fracture.web.service import Service
 from fracture.web.settings import Settings, SettingsError
@@ -62,7 +66,14 @@ def launch_options(settings: Settings) -> dict:
         "ssr_mode": False,
         "mcp_server": False,
         "allowed_paths": [],
-        "app_kwargs": {"middleware": [Middleware(AnswerTypes)]},
+        "app_kwargs": {
+            "middleware": [
+                Middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts),
+                Middleware(Doors, demo),
+                Middleware(AnswerTypes),
+            ],
+            "routes": [Mount("/examples", StaticFiles(directory=EXAMPLES))],
+        },
         "state_session_capacity": 200,
         # A request that has to wait must not keep others from being turned away.
         "max_threads": settings.concurrency + settings.queue + 40,
@@ -71,8 +82,6 @@ def launch_options(settings: Settings) -> dict:
 
 def build(service: Service) -> gr.Blocks:
     """The app over a service."""
-    # Thumbnails from where they lie: in the uploads they would not outlive the hour.
-    gr.set_static_paths([EXAMPLES])
     title = "Is there a fracture?"
     with gr.Blocks(title=title, analytics_enabled=False) as demo:
         gr.HTML(html.fill("intro"))

@@ -191,7 +191,12 @@ def uploaded(file: Any) -> tuple[str, Path]:
         file, name = file.get("path"), file.get("orig_name")
     if not isinstance(file, str) or not file:
         raise RadiographError("no_film", "No film was sent; choose a file.")
-    if not is_in_or_equal(file, get_upload_folder()):
+    try:
+        inside = is_in_or_equal(file, get_upload_folder())
+    except (ValueError, OSError):  # no system has such a path
+        inside = False
+    if not inside:
         message = "That file was not uploaded; send its content."
         raise RadiographError("not_uploaded", message)
-    return name or Path(file).name, Path(file)
+    name = name if isinstance(name, str) and name else Path(file).name
+    return name, Path(file)

@@ -72,8 +72,7 @@ def read(service: Service, examples: Path) -> None:
             gr.HTML('<h2 class="try">Or try a synthetic film</h2>')
             with gr.Row(elem_classes="examples"):
                 buttons = [
-                    gr.Button(name.capitalize(), icon=examples / f"{name}.png")
-                    for name in EXAMPLES
+                    gr.Button(name.capitalize(), icon=_icon(name)) for name in EXAMPLES
                 ]
             _hint(
                 "Films are read on this server, deleted within the hour and used for "
@@ -86,6 +85,12 @@ def read(service: Service, examples: Path) -> None:
     film.upload(show, film, [film, result], **event)
     for name, button in zip(EXAMPLES, buttons, strict=True):
         button.click(functools.partial(show_example, name), None, result, **event)
+
+
+def _icon(name: str) -> dict:
+    """The thumbnail of an example, by an address that tells no place on the disk."""
+    file = {"path": f"{name}.png", "url": f"/examples/{name}.png"}
+    return {**file, "meta": {"_type": "gradio.FileData"}}
 
 
 def study(service: Service) -> None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
+import base64
 import hashlib
+import io
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+import zipfile
 from pathlib import Path
 
 import httpx
 import pytest
 from gradio_client import Client, handle_file
-from served import ROOT, serve
+from served import ROOT, process, serve
 from specimens import GOOD
 
 from fracture.web import privacy
@@ -187,29 +189,6 @@ def test_only_a_dead_process_loses_its_uploads(tmp_path):
     assert list(tmp_path.iterdir()) == [ours]
 
 
-@contextlib.contextmanager
-def process(uploads: Path) -> Iterator[tuple[subprocess.Popen, httpx.Client]]:
-    """The app as `python app.py` starts it, and a client of it."""
-    variables = {"GRADIO_TEMP_DIR": str(uploads), "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        [sys.executable, "app.py"],
-        cwd=ROOT,
-        env={**os.environ, **variables},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as app:
-        try:
-            said = ""
-            while not (found := re.search(r"http://127.0.0.1:\d+", said)):
-                said += app.stdout.readline()
-                assert app.poll() is None, said
-            with httpx.Client(base_url=f"{found[0]}/gradio_api/", timeout=30) as site:
-                yield app, site
-        finally:
-            app.kill()
-
-
 def test_a_process_that_ends_takes_its_own_uploads_alone(tmp_path):
     with process(tmp_path) as (first, site), process(tmp_path) as (second, other):
         files = {"files": ("film.png", GOOD["film.png"]())}
@@ -224,6 +203,45 @@ def test_a_process_that_ends_takes_its_own_uploads_alone(tmp_path):
             assert time.monotonic() - start < 10
             assert "Traceback" not in ended.stdout.read()
         assert not list(tmp_path.iterdir())
+
+
+def test_the_page_tells_no_place_on_the_disk(url):
+    for path in ("config", "gradio_api/info", "gradio_api/openapi.json", ""):
+        text = httpx.get(f"{url}{path}").text
+        for place in (ROOT, Path(sys.prefix), Path.home(), tempfile.gettempdir()):
+            assert str(place) not in text, path
+
+
+def test_a_batchs_heatmaps_come_with_the_page_and_lie_nowhere(served, url, uploads):
+    app, _ = served
+    run = next(fn for fn in app.demo.fns.values() if fn.name == "run")
+    client = Client(url, verbose=False)
+    path = client.submit(film=handle_file(FILM), api_name="/predict")
+    path.result(timeout=60)
+    (path,) = [path for path in uploads.rglob("displaced.png")][:1]
+    before = set(uploads.rglob("*"))
+    body = {"data": [[{"path": str(path)}]], "fn_index": run._id, "session_hash": "b"}
+    httpx.post(f"{url}gradio_api/queue/join", json=body)
+    told = httpx.get(f"{url}gradio_api/queue/data?session_hash=b", timeout=60).text
+    content = re.search(r"data:application/zip;base64,([\w+/=]+)", told)[1]
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(content))) as archive:
+        assert archive.namelist() == ["001-displaced.png"]
+    assert set(uploads.rglob("*")) == before
+
+
+def test_only_allowed_hosts_are_answered(weights, tmp_path):
+    hosts = {"FRACTURE_HOSTS": "fracture.example, *.clinic.example"}
+    with serve(weights, tmp_path, **hosts) as (_, url):
+        for host, status in {
+            "fracture.example": 200,
+            "fracture.example:8080": 200,
+            "reading.clinic.example": 200,
+            "localhost": 200,
+            "evil.example": 400,
+            "fracture.example.evil.example": 400,
+        }.items():
+            reply = httpx.get(f"{url}config", headers={"Host": host})
+            assert reply.status_code == status, host
 
 
 def test_pages_load_nothing_from_elsewhere():
