@@ -16,14 +16,12 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
@@ -31,7 +29,7 @@ from PIL import Image, ImageOps
 from scipy import ndimage
 
 from fracture.data.audit import Pair, audit
-from fracture.data.listing import list_films
+from fracture.data.datasets import list_films
 from fracture.radiograph import RadiographError, read_radiograph
 from fracture.radiograph.letterbox import Letterbox
 

@@ -13,7 +13,7 @@ from fracture.classes import BODY_PARTS, CLASSES
 from fracture.hub import resolve
 from fracture.prediction import Prediction
 from fracture.radiograph import Radiograph, Source, read_radiograph
-from fracture.radiograph.letterbox import Letterbox
+from fracture.radiograph.letterbox import make_squares
 from fracture.weights import MODEL_FILE, WeightsConfig, WeightsError
 
 _BATCH = 8
@@ -88,7 +88,7 @@ class FractureClassifier:
         return cls(config, session)
 
     @overload
-    def predict(self, source: Source) -> Prediction: ...
+    def predict(self, source: Source) -> Prediction: ...  # type: ignore[overload-overlap]
     @overload
     def predict(self, source: Sequence[Source]) -> list[Prediction]: ...
     def predict(self, source):
@@ -111,11 +111,8 @@ class FractureClassifier:
         """Classifies films one batch at a time, so that many need little memory."""
         for start in range(0, len(sources), _BATCH):
             films = [read_radiograph(s) for s in sources[start : start + _BATCH]]
-            squares = [
-                Letterbox(*film.pixels.shape, self.config.image_size).apply(film.pixels)
-                for film in films
-            ]
-            outputs = self.run_squares(np.stack(squares)[..., None])
+            pixels = [film.pixels for film in films]
+            outputs = self.run_squares(make_squares(pixels, self.config.image_size))
             for i, film in enumerate(films):
                 yield self._prediction(film, {k: v[i] for k, v in outputs.items()})
 

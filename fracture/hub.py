@@ -28,10 +28,7 @@ _STATUS = {
     404: ("hub_repository", "there is no such thing on the Hub"),
     409: ("hub_conflict", "somebody else changed the repository; run it again"),
     412: ("hub_conflict", "somebody else changed the repository; run it again"),
-    429: (
-        "hub_rate_limited",
-        "the Hub answers no more requests now; wait some minutes",
-    ),
+    429: ("hub_rate_limited", "the Hub takes no more requests now; wait some minutes"),
 }
 
 
@@ -92,11 +89,8 @@ def explained(target: str) -> Iterator[None]:
         yield
     except WeightsError:
         raise
-    except (
-        Exception
-    ) as error:  # the client has many types and passes on its transport's
-        found = _explain(error)
-        if found is None:
+    except Exception as error:  # the client passes on its transport's, of many types
+        if (found := _explain(error)) is None:
             raise
         code, reason = found
         raise WeightsError(code, f"{target}: {reason}") from error
@@ -114,8 +108,7 @@ def _explain(error: BaseException | None) -> tuple[str, str] | None:
     if isinstance(error, errors.RevisionNotFoundError):
         return "hub_revision", "the repository has no such branch, tag or commit"
     if isinstance(error, errors.GatedRepoError):
-        reason = "gated; ask for access on its page, then run `hf auth login`"
-        return "hub_denied", reason
+        return "hub_denied", "gated; ask for access on its page, then `hf auth login`"
     if isinstance(error, errors.RepositoryNotFoundError):
         reason = "neither a folder nor a repository; a private one needs a token"
         return "hub_repository", reason
@@ -130,9 +123,10 @@ def _explain(error: BaseException | None) -> tuple[str, str] | None:
         return code, f"{reason} ({told})" if told else reason
     if found := _explain(error.__cause__):
         return found
-    if isinstance(error, (errors.LocalEntryNotFoundError, ConnectionError)) or type(
-        error
-    ).__module__.startswith(("httpx", "httpcore")):
+    transport = type(error).__module__.startswith(("httpx", "httpcore"))
+    if transport or isinstance(
+        error, (errors.LocalEntryNotFoundError, ConnectionError)
+    ):
         reason = "neither a folder nor in the cache, and the Hub cannot be reached"
         return "hub_unreachable", reason
     return None

@@ -60,9 +60,8 @@ class Study:
     @property
     def fracture_probability(self) -> float | None:
         """Of the most suspicious view, in [0, 1]."""
-        if self.deciding_view is None:
-            return None
-        return self.views[self.deciding_view].prediction.fracture_probability
+        judged = (view.prediction.fracture_probability for view in self.judged)
+        return max(judged, default=None)
 
     @property
     def summary(self) -> str:
@@ -75,12 +74,12 @@ class Study:
     def evidence(self) -> str:
         """What is known, and what is not, about the rule at this number of views."""
         unknown = "It was not measured on studies: the public films carry no study ids."
-        if not self.judged:
+        views = len(self.judged)
+        if views < 2:
             return unknown
         config = self.judged[0].prediction.config
         specificity = config.values["operating_points"]["rule_in"].get("specificity")
-        views = len(self.judged)
-        if specificity is None or views == 1:
+        if specificity is None:
             return unknown
         # Frechet's bounds: they hold however much the views' errors go together.
         low = max(0.0, 1 - views * (1 - specificity))
@@ -125,12 +124,11 @@ def combine(views: Sequence[Result]) -> Study:
         raise ValueError("a study needs at least one view")
     judged = [view for view in views if view.judged]
     suspected = [v for v in judged if v.finding is Finding.FRACTURE_SUSPECTED]
-    severity = None
+    severities = {view.prediction.severity for view in suspected}
+    worst_first = (name for name in ("displaced", "hairline") if name in severities)
+    severity = next(worst_first, None)
     if suspected:
         finding = Finding.FRACTURE_SUSPECTED
-        severities = {view.prediction.severity for view in suspected}
-        graded = [name for name in ("displaced", "hairline") if name in severities]
-        severity = graded[0] if graded else None
     elif not judged:
         finding = Finding.NOT_JUDGED
     elif {view.finding for view in views} == {Finding.NO_FRACTURE_SEEN}:
@@ -148,7 +146,7 @@ def _warnings(views: Sequence[Result], judged: Sequence[Result]) -> list[Notice]
             "the study cannot rule a fracture out without them."
         )
         notices.append(Notice("incomplete_study", message))
-    films = {sha256(view.prediction.film.pixels).digest() for view in judged}
+    films = {sha256(view.prediction.film.pixels.data).digest() for view in judged}
     if len(films) < len(judged):
         message = "Two views are the same film; a copy adds nothing."
         notices.append(Notice("repeated_view", message))

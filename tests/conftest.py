@@ -53,12 +53,9 @@ def network(recipe, squares):
     """Random weights, yet with activations of the size that trained ones have."""
     import keras
 
-    from fracture.model.auxiliary_outputs import (
-        NoveltyDetector,
-        fit_body_parts,
-        install_novelty,
-    )
+    from fracture.model.auxiliary_outputs import fit_body_parts
     from fracture.model.network import build_network
+    from fracture.model.novelty import NoveltyDetector, install_novelty
 
     keras.utils.set_random_seed(0)
     model = build_network(recipe)

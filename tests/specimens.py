@@ -14,10 +14,12 @@ from fracture.data.phantom import draw_phantom
 FILM = draw_phantom("displaced", 19).pixels
 
 
-def encode(pixels: np.ndarray, kind: str) -> bytes:
-    """Pixels as a file of that kind."""
+def encode(picture: np.ndarray | Image.Image, kind: str, **options) -> bytes:
+    """A picture as a file of that kind; options are Pillow's."""
+    if isinstance(picture, np.ndarray):
+        picture = Image.fromarray(picture)
     stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, kind)
+    picture.save(stream, kind, **options)
     return stream.getvalue()
 
 

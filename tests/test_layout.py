@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"classes", "version"},
     {"radiograph"},
-    {"explanation", "weights"},
+    {"archive", "explanation", "weights"},
     {"hub", "prediction"},
     {"classifier", "guidance"},
     {"result"},

@@ -14,6 +14,7 @@ from jinja2 import UndefinedError
 
 from fracture.card.markdown import figure_names, render
 from fracture.card.plot_names import PLOTS, plot_file
+from fracture.data.datasets import describe_source
 from fracture.weights import METRICS_FILE
 
 _TEMPLATE = Path(__file__).with_name("template.md")
@@ -56,6 +57,7 @@ def render_card(metrics: Mapping, figures: str = "weights/figures") -> str:
             figures=figures,
             plots=PLOTS,
             plot_file=plot_file,
+            describe_source=describe_source,
         )
     except (AttributeError, KeyError, TypeError, UndefinedError) as error:
         message = f"{METRICS_FILE} lacks or garbles an entry: {error}"
@@ -116,10 +118,8 @@ def write_card(weights: str | Path, card: str | Path) -> None:
     Raises:
         FileNotFoundError, ValueError: what `read_metrics` and `render_card` raise.
     """
-    weights, card = Path(weights), Path(card)
-    try:
-        folder = weights.resolve().relative_to(card.resolve().parent)
-    except ValueError:
-        folder = weights.resolve()
+    folder, beside = Path(weights).resolve(), Path(card).resolve().parent
+    if folder.is_relative_to(beside):
+        folder = folder.relative_to(beside)
     text = render_card(read_metrics(weights), (folder / "figures").as_posix())
-    card.write_text(text, encoding="utf-8", newline="\n")
+    Path(card).write_text(text, encoding="utf-8", newline="\n")

@@ -33,11 +33,7 @@ class _Markdown(rich.markdown.Markdown):
 
 
 def print_evaluation(report: Mapping) -> None:
-    """Prints every table that has rows, and what could not be read.
-
-    Args:
-        report: from `fracture.evaluation.report.evaluate_folder`.
-    """
+    """Prints every table of an `evaluate_folder` report, and what could not be read."""
     wide = None if sys.stdout.isatty() else _WIDE
     console = rich.console.Console(width=wide, highlight=False, markup=False)
     console.print(_Markdown(render(_TEMPLATE, report=report, findings=list(FINDINGS))))

@@ -70,29 +70,25 @@ def plot_report(report: Mapping, folder: str | Path) -> list[Path]:
 
 def _roc(axis: Axes, figures: Mapping) -> None:
     roc = figures["roc"]
-    rate, label = roc["false_positive_rate"], figures["auroc"]["value"]
-    axis.fill_between(
-        rate, roc["low"], roc["high"], step="post", color=BLUE, alpha=0.2, linewidth=0
-    )
-    axis.step(
-        rate, roc["sensitivity"], where="post", color=BLUE, label=f"AUROC {label:.3f}"
-    )
+    rate, label = roc["false_positive_rate"], f"AUROC {figures['auroc']['value']:.3f}"
+    band = {"step": "post", "color": BLUE, "alpha": 0.2, "linewidth": 0}
+    axis.fill_between(rate, roc["low"], roc["high"], **band)
+    axis.step(rate, roc["sensitivity"], where="post", color=BLUE, label=label)
     axis.plot((0, 1), (0, 1), ":", color=GREY, label="chance")
-    for name, (marker, colour) in _MARKERS.items():
-        specificity, sensitivity = (
-            figures[f"{name}_{key}"]["value"] for key in ("specificity", "sensitivity")
-        )
-        axis.plot(
-            *(1 - specificity, sensitivity),
-            marker,
-            color=colour,
-            markersize=8,
-            label=name.replace("_", "-"),
-        )
+    for name in _MARKERS:
+        specificity = figures[f"{name}_specificity"]["value"]
+        _mark(axis, name, 1 - specificity, figures[f"{name}_sensitivity"]["value"])
     axis.set_xlabel("1 - specificity (band: 95 % interval)")
     axis.set_ylabel("sensitivity")
     axis.set_aspect("equal")
     axis.legend(frameon=False, loc="lower right")
+
+
+def _mark(axis: Axes, point: str, x: float, y: float) -> None:
+    """An operating point."""
+    marker, colour = _MARKERS[point]
+    label = point.replace("_", "-")
+    axis.plot(x, y, marker, color=colour, markersize=8, label=label)
 
 
 def _reliability(axis: Axes, figures: Mapping) -> None:
@@ -102,14 +98,9 @@ def _reliability(axis: Axes, figures: Mapping) -> None:
     share = films / films.sum()
     axis.bar(edges[:-1], share, 1 / len(bins), align="edge", color="0.85", zorder=0)
     axis.plot((0, 1), (0, 1), ":", color=GREY, label="perfect")
-    shown = [row for row in bins if row["films"]]
-    axis.plot(
-        [row["probability"] for row in shown],
-        [row["frequency"] for row in shown],
-        "o-",
-        color=BLUE,
-        label=f"ECE {figures['ece']['value']:.3f}",
-    )
+    means = [(row["probability"], row["frequency"]) for row in bins if row["films"]]
+    label = f"ECE {figures['ece']['value']:.3f}"
+    axis.plot(*zip(*means, strict=True), "o-", color=BLUE, label=label)
     axis.set_xlabel("mean fracture probability (bars: share of films)")
     axis.set_ylabel("share of fractured films")
     axis.set_aspect("equal")
@@ -145,11 +136,8 @@ def _decision(axis: Axes, figures: Mapping) -> None:
     axis.plot(thresholds, everybody, "--", color=GREY, label="refer everybody")
     axis.axhline(0, color="black", linewidth=0.8, linestyle=":", label="refer nobody")
     for row in rows:
-        if name := row["operating_point"]:
-            marker, colour = _MARKERS[name]
-            place = row["threshold"], row["net_benefit"]
-            label = name.replace("_", "-")
-            axis.plot(*place, marker, color=colour, markersize=8, label=label)
+        if point := row["operating_point"]:
+            _mark(axis, point, row["threshold"], row["net_benefit"])
     top = max(*benefit, figures["prevalence"])
     axis.set_ylim(-0.2 * top, 1.1 * top)
     axis.set_xlim(0, max(thresholds))
@@ -158,12 +146,9 @@ def _decision(axis: Axes, figures: Mapping) -> None:
     axis.legend(frameon=False, fontsize=8)
 
 
-_KINDS: dict[str, Callable[[Axes, Mapping], None]] = {
-    "roc": _roc,
-    "reliability": _reliability,
-    "confusion": _confusion,
-    "decision": _decision,
-}
+_KINDS: dict[str, Callable[[Axes, Mapping], None]] = dict(
+    roc=_roc, reliability=_reliability, confusion=_confusion, decision=_decision
+)
 
 
 def save_figure(figure: pyplot.Figure, path: str | Path) -> None:

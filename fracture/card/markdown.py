@@ -6,7 +6,6 @@ import functools
 from pathlib import Path
 
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader, StrictUndefined
-from jinja2.environment import TemplateModule
 
 _FOLDER = Path(__file__).parent
 
@@ -43,5 +42,4 @@ def render(template: Path, **values) -> str:
 
 def figure_names() -> dict[str, dict[str, str]]:
     """Section of a report -> key of a figure -> how people call it."""
-    tables: TemplateModule = _environment(_FOLDER).get_template("tables.md").module
-    return tables.names
+    return _environment(_FOLDER).get_template("tables.md").module.names

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,7 @@ def audit(
     folder: Annotated[
         Path,
         typer.Argument(
-            help="Class folders, a manifest, FracAtlas, MURA, or any folder of films."
+            help="Class folders, a manifest, a published data set, or any films."
         ),
     ],
     out: Annotated[
@@ -40,7 +39,8 @@ def audit(
       pairs.csv       two files that show one film: kind, similarity, rotation,
                       labels, splits, whether they contradict or leak
       groups.csv      every readable film with its group, for train.py --data:
-                      copies share a group, and no group is divided by a split
+                      copies share a group, and no group is divided by a split;
+                      its column root leads from OUT to the films
       unreadable.csv  files that cannot be read, and why
 
     \b
@@ -55,7 +55,6 @@ def audit(
       1  copies or unreadable files found
       2  a folder or a split file that cannot be used
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with training_extra("audit"):
         from fracture.data.audit import audit as look
         from fracture.data.audit import summarise

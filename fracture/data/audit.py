@@ -8,8 +8,6 @@ cropping, turning or mirroring; see `fracture.data.duplicates`.
 
 from __future__ import annotations
 
-import concurrent.futures
-import csv
 import dataclasses
 import hashlib
 import os
@@ -17,14 +15,16 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from fracture.data.datasets import Example
+from fracture.data.datasets import list_films
 from fracture.data.duplicates import find_duplicates, thumbnail
+from fracture.data.example import Example
+from fracture.data.film_table import read_films
+from fracture.data.formats.manifest import write_manifest
+from fracture.data.formats.table import write_table
 from fracture.data.labels import ALLOWED
-from fracture.data.listing import given_splits, list_films
-from fracture.data.splits import join_groups
-from fracture.radiograph import RadiographError, read_radiograph
+from fracture.data.splits import given_splits, join_groups
+from fracture.radiograph import RadiographError
 
 KINDS = ("exact", "near", "rotated", "mirrored")
 _TURNED = 1.0  # degrees; below this a film was saved again, not turned
@@ -42,7 +42,6 @@ class Pair:
         rotation: degrees, counter-clockwise, that turn `first` (mirrored left to right
             where `mirrored`) into `second`.
         mirrored: whether one shows the other's mirror image.
-        splits: of both; "" where none is given.
     """
 
     first: Example
@@ -51,7 +50,6 @@ class Pair:
     similarity: float
     rotation: float
     mirrored: bool
-    splits: tuple[str, str]
 
     @property
     def contradictory(self) -> bool:
@@ -62,7 +60,8 @@ class Pair:
     @property
     def crosses_split(self) -> bool:
         """Whether the files are in two different splits."""
-        return all(self.splits) and self.splits[0] != self.splits[1]
+        splits = self.first.split, self.second.split
+        return all(splits) and splits[0] != splits[1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,16 +69,16 @@ class Audit:
     """What was found.
 
     Attributes:
+        folder: where.
         examples: the readable films; `group` joins what was found with what was known.
-            The label is "" in a folder without labels.
-        splits: one per example; "" where none is given.
+            The label is "" in a folder without labels, `split` where none is given.
         pairs: worst first. Of many copies of a film not every pair, but enough to
             connect them.
         unreadable: the films that cannot be read, each with its reason.
     """
 
+    folder: Path
     examples: list[Example]
-    splits: list[str]
     pairs: list[Pair]
     unreadable: list[tuple[Example, RadiographError]]
 
@@ -94,54 +93,37 @@ class Audit:
         `groups.csv` is a manifest of the readable films, for `train.py --data`.
         """
         out = Path(out)
-        out.mkdir(parents=True, exist_ok=True)
         pairs = (
             (
                 *(pair.first.name, pair.second.name, pair.kind),
                 *(f"{pair.similarity:.3f}", f"{pair.rotation:.1f}", pair.mirrored),
                 *(pair.first.label, pair.second.label, pair.contradictory),
-                *(*pair.splits, pair.crosses_split),
+                *(pair.first.split, pair.second.split, pair.crosses_split),
             )
             for pair in self.pairs
         )
-        groups = (
-            (
-                Path(os.path.relpath(example.path.resolve(), out.resolve())).as_posix(),
-                *(example.source, example.label, example.group, split),
-                " ".join(sorted(example.tags)),
-                ";".join(" ".join(map(str, box)) for box in example.boxes),
-            )
-            for example, split in zip(self.examples, self.splits, strict=True)
+        header = (
+            *("path_a", "path_b", "kind", "similarity", "rotation", "mirrored"),
+            *("label_a", "label_b", "contradictory"),
+            *("split_a", "split_b", "crosses_split"),
         )
+        write_table(out / "pairs.csv", header, pairs)
         unreadable = (
             (example.name, error.code, error.message)
             for example, error in self.unreadable
         )
-        tables = {
-            "pairs": (
-                *("path_a", "path_b", "kind", "similarity", "rotation", "mirrored"),
-                *("label_a", "label_b", "contradictory"),
-                *("split_a", "split_b", "crosses_split"),
-            ),
-            "groups": (
-                "path",
-                "source",
-                "label",
-                "group",
-                "split",
-                "body_part",
-                "boxes",
-            ),
-            "unreadable": ("path", "reason", "message"),
-        }
-        paths = [out / f"{name}.csv" for name in tables]
-        bodies = (pairs, groups, unreadable)
-        for path, header, rows in zip(paths, tables.values(), bodies, strict=True):
-            with path.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(header)
-                writer.writerows(rows)
-        return paths
+        header = ("path", "reason", "message")
+        write_table(out / "unreadable.csv", header, unreadable)
+        # The audited folder, or one above it where links lead out of it.
+        paths = [os.path.realpath(example.path) for example in self.examples]
+        root = os.path.commonpath([os.path.realpath(self.folder), *paths])
+        groups = (
+            dataclasses.replace(film, name=Path(path).relative_to(root).as_posix())
+            for film, path in zip(self.examples, paths, strict=True)
+        )
+        seen = Path(os.path.relpath(root, os.path.realpath(out))).as_posix()
+        write_manifest(out / "groups.csv", groups, seen)
+        return [out / f"{name}.csv" for name in ("pairs", "groups", "unreadable")]
 
 
 def audit(folder: str | Path, split_file: str | Path | None = None) -> Audit:
@@ -159,39 +141,32 @@ def audit(folder: str | Path, split_file: str | Path | None = None) -> Audit:
     folder = Path(folder)
     listed = list_films(folder)
     split_of = given_splits(folder, listed, split_file)
-    examples, thumbnails, digests, unreadable = [], [], [], []
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        films = pool.map(_read, listed)
-        progress = tqdm(films, "reading films", len(listed), unit="film")
-        for example, film in zip(listed, progress, strict=True):
-            if isinstance(film, RadiographError):
-                unreadable.append((example, film))
-            else:
-                examples.append(example)
-                thumbnails.append(film[0])
-                digests.append(film[1])
-    splits = [split_of.get(example.name, "") for example in examples]
-    pairs = []
-    for match in find_duplicates(thumbnails):
-        a, b = match.first, match.second
-        kind = "mirrored" if match.mirrored else "near"
-        if digests[a] == digests[b]:
-            kind = "exact"
-        elif not match.mirrored and abs(match.rotation) >= _TURNED:
-            kind = "rotated"
-        pair = Pair(
-            *(examples[a], examples[b], kind),
-            *(match.similarity, match.rotation, match.mirrored),
-            (splits[a], splits[b]),
-        )
-        pairs.append((pair, (a, b)))
-    groups = join_groups(examples, [ends for _, ends in pairs])
+    examples, films, unreadable = [], [], []
+    for example, film in zip(listed, read_films(listed, _essence), strict=True):
+        example = dataclasses.replace(example, split=split_of.get(example.name, ""))
+        if isinstance(film, RadiographError):
+            unreadable.append((example, film))
+        else:
+            examples.append(example)
+            films.append(film)
+    matches = find_duplicates([small for small, _ in films])
+    groups = join_groups(examples, ((m.first, m.second) for m in matches))
     examples = [
         dataclasses.replace(example, group=group)
         for example, group in zip(examples, groups, strict=True)
     ]
-    pairs = sorted((pair for pair, _ in pairs), key=_harm)
-    return Audit(examples, splits, pairs, unreadable)
+    pairs = []
+    for match in matches:
+        a, b = match.first, match.second
+        kind = "mirrored" if match.mirrored else "near"
+        if films[a][1] == films[b][1]:
+            kind = "exact"
+        elif not match.mirrored and abs(match.rotation) >= _TURNED:
+            kind = "rotated"
+        how = match.similarity, match.rotation, match.mirrored
+        pairs.append(Pair(examples[a], examples[b], kind, *how))
+    folder = folder if folder.is_dir() else folder.parent
+    return Audit(folder, examples, sorted(pairs, key=_harm), unreadable)
 
 
 def _harm(pair: Pair) -> tuple:
@@ -199,12 +174,8 @@ def _harm(pair: Pair) -> tuple:
     return not pair.contradictory, not pair.crosses_split, kind, -pair.similarity
 
 
-def _read(example: Example) -> tuple[np.ndarray, bytes] | RadiographError:
-    """A film's thumbnail and the checksum of its pixels, or why there is none."""
-    try:
-        pixels = read_radiograph(example.path).pixels
-    except RadiographError as error:
-        return error
+def _essence(pixels: np.ndarray) -> tuple[np.ndarray, bytes]:
+    """A film's thumbnail and the checksum of its pixels."""
     digest = hashlib.sha256(repr(pixels.shape).encode())
     digest.update(np.ascontiguousarray(pixels))
     return thumbnail(pixels), digest.digest()
@@ -227,10 +198,8 @@ def summarise(found: Audit, worst: int = 8) -> str:
     lines += [f"  {'unreadable: ' + code:<22}{n:>7,}" for code, n in reasons.items()]
     for pair in pairs[:worst]:
         ends = [
-            " ".join(filter(None, (example.name, example.label, split)))
-            for example, split in zip(
-                (pair.first, pair.second), pair.splits, strict=True
-            )
+            " ".join(filter(None, (example.name, example.label, example.split)))
+            for example in (pair.first, pair.second)
         ]
         turn = f" {pair.rotation:+.0f}°" if abs(pair.rotation) >= _TURNED else ""
         lines.append(f"{pair.kind}{turn} {pair.similarity:.2f}: {ends[0]} | {ends[1]}")

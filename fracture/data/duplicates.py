@@ -2,7 +2,7 @@
 
 Two steps, since films of one body part look alike while their texture never repeats:
 
-* `sieve.propose` names the films that look most like a film, by perceptual hashes
+* `find_candidates` names the films that look most like a film, by perceptual hashes
 * each is laid onto the film, coarse to fine, and their texture compared (`alignment`)
 """
 
@@ -19,13 +19,13 @@ from PIL import Image
 from tqdm import tqdm
 
 from fracture.data import alignment
-from fracture.data.perceptual_hash import Proposal, propose
+from fracture.data.perceptual_hash import Candidate, find_candidates
 from fracture.radiograph.letterbox import Letterbox
 
 SAME = 0.7  # least similarity of a copy; see benchmarks/audit.py
 _SIDE = 160  # longer side of a thumbnail, pixels
 
-_PROPOSALS = 20  # films looked at more closely, for each film
+_CANDIDATES = 20  # films looked at more closely, for each film
 # Side of the square in pixels, steps twice over, least correlation after them.
 _LEVELS = ((32, 6, 0.65), (64, 6, 0.6), (_SIDE, 6, 0.55))
 
@@ -79,16 +79,16 @@ def find_duplicates(thumbnails: Sequence[np.ndarray]) -> list[Match]:
     unique = [thumbnails[i] for i in indices]
     # Matrices this small are slower on several threads, far slower on busy cores.
     with threadpoolctl.threadpool_limits(1, "blas"):
-        for match in _verify(unique, propose(unique, _PROPOSALS)):
+        for match in _verify(unique, find_candidates(unique, _CANDIDATES)):
             ends = indices[match.first], indices[match.second]
             matches.append(dataclasses.replace(match, first=ends[0], second=ends[1]))
     return sorted(matches, key=lambda match: (match.first, match.second))
 
 
 def _verify(
-    thumbnails: Sequence[np.ndarray], proposals: Sequence[Proposal]
+    thumbnails: Sequence[np.ndarray], candidates: Sequence[Candidate]
 ) -> Iterator[Match]:
-    """Keeps the proposals whose texture is the same."""
+    """Keeps the candidates whose texture is the same."""
 
     @functools.lru_cache(len(_LEVELS) * 4096)
     def square(index: int, side: int) -> Image.Image:
@@ -109,9 +109,9 @@ def _verify(
         return pose, value
 
     tasks = []
-    for proposal in proposals:
-        ends = proposal.first, proposal.second
-        starts = _starts(proposal, *(thumbnails[i].shape for i in ends))
+    for candidate in candidates:
+        ends = candidate.first, candidate.second
+        starts = _starts(candidate, *(thumbnails[i].shape for i in ends))
         if abs(np.linalg.det(starts[0])) < 1:
             # The coarser film is the goal: the finer one can be shrunk onto it.
             ends, starts = ends[::-1], [np.linalg.inv(start) for start in starts]
@@ -133,13 +133,13 @@ def _verify(
 
 
 def _starts(
-    proposal: Proposal, first: tuple[int, int], second: tuple[int, int]
+    candidate: Candidate, first: tuple[int, int], second: tuple[int, int]
 ) -> list[np.ndarray]:
-    """Where the sieve saw the first film in the second, given their shapes."""
-    # The sieve measures in shorter sides, poses in longer ones.
-    scale = min(second) / max(second) / (min(first) / max(first)) * proposal.scale
-    side = -1 if proposal.mirrored else 1
-    cos, sin = np.cos(proposal.angle), np.sin(proposal.angle)
+    """Poses that the hashes suggest, of the first film in the second."""
+    # Candidates are measured in shorter sides, poses in longer ones.
+    scale = min(second) / max(second) / (min(first) / max(first)) * candidate.scale
+    side = -1 if candidate.mirrored else 1
+    cos, sin = np.cos(candidate.angle), np.sin(candidate.angle)
     turn = np.array([[cos, sin], [-side * sin, side * cos]])
     starts = [np.diag((scale, scale, 1.0)), np.eye(3)]
     starts[0][:2, :2] @= turn

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+import joblib
 import numpy as np
 from tqdm import tqdm
 
-from fracture.data.datasets import DatasetError, Example, load_examples
+from fracture.data.datasets import load_examples
+from fracture.data.example import DatasetError, Example
 from fracture.data.splits import (
     near_duplicate_groups,
     read_split,
@@ -19,6 +22,8 @@ from fracture.data.splits import (
 )
 from fracture.radiograph import RadiographError, read_radiograph
 from fracture.radiograph.letterbox import make_squares
+
+Kept = TypeVar("Kept")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,16 +89,27 @@ def load_table(
     Raises:
         DatasetError: the data cannot be used, or are not those of the split file.
     """
-    examples, films = _read(load_examples(data))
+    listed = load_examples(data)
+    names = read_split(split_file) if Path(split_file).is_file() else None
+    # A split has every film that could be read; what it lacks must be unreadable still.
+    for example in listed if names is not None else ():
+        if example.name not in names and isinstance(_read(example), np.ndarray):
+            message = f"{split_file} is of other data: it lacks {example.name}"
+            raise DatasetError(message, "split_of_others")
+    examples, films = [], []
+    for example, film in zip(listed, read_films(listed), strict=True):
+        if isinstance(film, RadiographError):
+            tqdm.write(f"left out {example.name}: {film} [{film.code}]")
+        else:
+            examples.append(example)
+            films.append(film)
+    if not films:
+        raise DatasetError("none of the films can be read", "no_films")
     if not all(example.group for example in examples):
         groups = near_duplicate_groups(examples, films)
         pairs = zip(examples, groups, strict=True)
         examples = [dataclasses.replace(e, group=group) for e, group in pairs]
-    if Path(split_file).is_file():
-        names = read_split(split_file)
-        if unknown := {example.name for example in examples} - names.keys():
-            message = f"{split_file} is of other data: it lacks {min(unknown)}"
-            raise DatasetError(message)
+    if names is not None:
         splits = [names[example.name] for example in examples]
     else:
         groups = [example.group for example in examples]
@@ -102,15 +118,27 @@ def load_table(
     return FilmTable(examples, films, splits)
 
 
-def _read(examples: list[Example]) -> tuple[list[Example], list[np.ndarray]]:
-    """Reads every film; one that cannot be read is left out and named."""
-    readable, films = [], []
-    for example in tqdm(examples, desc="reading films", unit="film"):
-        try:
-            films.append(read_radiograph(example.path).pixels)
-            readable.append(example)
-        except RadiographError as error:
-            tqdm.write(f"left out {example.name}: {error} [{error.code}]")
-    if not films:
-        raise DatasetError("none of the films can be read")
-    return readable, films
+def read_films(
+    examples: Sequence[Example], keep: Callable[[np.ndarray], Kept] = np.asarray
+) -> list[Kept | RadiographError]:
+    """Reads films on all cores.
+
+    Args:
+        examples: the films.
+        keep: makes what is kept of a film's pixels, uint8 `(height, width)`.
+
+    Returns:
+        For each film, in order, what is kept of it or why it cannot be read.
+    """
+    pool = joblib.Parallel(-1, backend="threading", return_as="generator")
+    films = pool(joblib.delayed(_read)(example, keep) for example in examples)
+    return list(tqdm(films, "reading films", len(examples), unit="film"))
+
+
+def _read(
+    example: Example, keep: Callable[[np.ndarray], Kept] = np.asarray
+) -> Kept | RadiographError:
+    try:
+        return keep(read_radiograph(example.path).pixels)
+    except RadiographError as error:
+        return error

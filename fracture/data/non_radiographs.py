@@ -8,15 +8,18 @@ of its features is fitted on some and measured on others.
 from __future__ import annotations
 
 import importlib.util
-from functools import cache, partial
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
+import joblib
 import numpy as np
 from numpy import ndarray
 from numpy.random import Generator, default_rng
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFont
+from tqdm import tqdm
 
-from fracture.data.phantom import _film
+from fracture.data.chest_phantom import clouds, draw_chest
 from fracture.radiograph import read_radiograph
 
 # Files that packages carry: photographs; CT, MR, ultrasound.
@@ -36,44 +39,60 @@ _CARRIED = {
 _FACES = ("DejaVuSans.ttf", "DejaVuSansMono.ttf", "STIXGeneral.ttf", "cmr10.ttf")
 _TEXT = """the patient was seen on Monday with pain after fall Name Date return self
     None import for 12.5 0.97 1,048 file Edit View Hilfe über Grüße = ( ) { } # https://"""
+_WORDS = np.array(_TEXT.split())
 
 
-def non_radiographs(per_kind: int, seed: int) -> dict[str, list[ndarray]]:
+def non_radiographs(
+    per_kind: int, seed: int, jobs: int = 1
+) -> dict[str, list[ndarray]]:
     """Draws or cuts pictures of every kind that can be had here.
 
     The same arguments and packages always give the same pixels, and a larger
     `per_kind` goes on where a smaller one stops.
 
+    Args:
+        per_kind: pictures of each kind.
+        seed: of the first of each kind; the next draw on from it.
+        jobs: processes that draw, the same pixels however many; -1 for all cores.
+
     Returns:
         Kind -> `per_kind` uint8 `(height, width)` pictures: "chest", "blank", "noise",
         "screenshot", "chart", "photograph" and, where pydicom is installed, "scan".
     """
-    drawn = (_chest, _blank, _noise, _screenshot, _chart)
-    kinds = {draw.__name__[1:]: draw for draw in drawn}
-    for kind, patterns in _CARRIED.items():
-        if pictures := [p for pattern in patterns for p in _carried(pattern)]:
-            kinds[kind] = partial(_crop, pictures=pictures)
-    return {
-        kind: [make(default_rng([seed, i, *kind.encode()])) for i in range(per_kind)]
-        for kind, make in kinds.items()
-    }
+    kinds = [*_DRAWN, *(kind for kind in _CARRIED if _carried(kind))]
+    tasks = [(kind, seed, index) for kind in kinds for index in range(per_kind)]
+    # Processes that start afresh: a fork of one that trained could hang.
+    pool = joblib.Parallel(jobs, return_as="generator")
+    drawn = pool(joblib.delayed(_make)(*task) for task in tasks)
+    bar = tqdm(drawn, "drawing non-radiographs", len(tasks), unit="picture")
+    pictures: dict[str, list[ndarray]] = {kind: [] for kind in kinds}
+    for (kind, *_), picture in zip(tasks, bar, strict=True):
+        pictures[kind].append(picture)
+    return pictures
+
+
+def _make(kind: str, seed: int, index: int) -> ndarray:
+    rng = default_rng([seed, index, *kind.encode()])
+    return _DRAWN[kind](rng) if kind in _DRAWN else _crop(rng, _carried(kind))
 
 
 @cache
-def _carried(pattern: str) -> tuple[ndarray, ...]:
-    """Grey pictures that an installed package carries; () without the package."""
-    package, _, inside = pattern.partition("/")
-    spec, pictures = importlib.util.find_spec(package), []
-    for file in sorted(Path(spec.origin).parent.glob(inside)) if spec else ():
-        if file.suffix == ".dcm":  # as exported: of a scan's DICOM no film is made
-            source = importlib.import_module(package).dcmread(file).pixel_array
-        else:
-            source = np.load(file)["data"] if file.suffix == ".npz" else file
-        pictures.append(read_radiograph(source).pixels)
+def _carried(kind: str) -> tuple[ndarray, ...]:
+    """Grey pictures that installed packages carry; () without the packages."""
+    pictures = []
+    for pattern in _CARRIED[kind]:
+        package, _, inside = pattern.partition("/")
+        spec = importlib.util.find_spec(package)
+        for file in sorted(Path(spec.origin).parent.glob(inside)) if spec else ():
+            if file.suffix == ".dcm":  # as exported: of a scan's DICOM no film is made
+                source = importlib.import_module(package).dcmread(file).pixel_array
+            else:
+                source = np.load(file)["data"] if file.suffix == ".npz" else file
+            pictures.append(read_radiograph(source).pixels)
     return tuple(pictures)
 
 
-def _crop(rng: Generator, pictures: list[ndarray]) -> ndarray:
+def _crop(rng: Generator, pictures: tuple[ndarray, ...]) -> ndarray:
     """A part of a picture, at least 200 pixels a side, turned, zoomed, reprinted."""
     whole = Image.fromarray(pictures[rng.integers(len(pictures))])
     grow = max(1, 400 / min(whole.size)) * rng.uniform(1, 2)
@@ -88,86 +107,6 @@ def _crop(rng: Generator, pictures: list[ndarray]) -> ndarray:
 
 def _levels(grey: ndarray) -> ndarray:
     return (255 * np.clip(grey, 0, 1) + 0.5).astype(np.uint8)
-
-
-def _clouds(rng: Generator, size: list[int], octaves: int) -> ndarray:
-    """Smooth noise about zero: grids, each twice as fine and half as strong."""
-    total, cells = np.zeros(size, np.float32), rng.integers(2, 9)
-    for octave in range(octaves):
-        grid = rng.standard_normal([cells * 2**octave] * 2, np.float32)
-        smooth = Image.fromarray(grid).resize(size[::-1], Image.Resampling.BICUBIC)
-        total += np.asarray(smooth) / 2**octave
-    return total
-
-
-def _step(depth: ndarray, edge: float = 0.02) -> ndarray:
-    """0 outside, 1 inside, with a soft edge."""
-    return 0.5 + 0.5 * np.tanh(depth / edge / 2)
-
-
-def _chest(rng: Generator) -> ndarray:
-    """A chest film from the front; one unit is half the width of the rib cage."""
-    draw, bedside = rng.uniform, rng.random() < 0.4  # AP: wide heart, high diaphragm
-    size = [round(draw(360, 700) * stretch) for stretch in (1, draw(0.8, 1.25))]
-    unit = draw(0.44, 0.56) * min(size[1], 1.1 * size[0])
-    turn = unit * np.exp(1j * rng.normal(0, 0.05))
-    middle = complex(size[1] * draw(0.45, 0.55), size[0] * draw(0.44, 0.54))
-    row, column = np.ogrid[: size[0], : size[1]]
-    z = ((column + 1j * row - middle) / turn).astype(np.complex64)
-    x, y, aside = z.real, z.imag, abs(z.real)
-
-    def lines(paths: list[ndarray], width: float, blur: float = 0.01) -> ndarray:
-        sheet, width = Image.new("L", size[::-1]), max(1, round(width * unit))
-        for path in (path * turn + middle for path in paths):
-            points = [*zip(path.real, path.imag, strict=True)]
-            ImageDraw.Draw(sheet).line(points, 255, width, "curve")
-        blurred = sheet.filter(ImageFilter.GaussianBlur(blur * unit))
-        return np.asarray(blurred, np.float32) / 255
-
-    def tubes(path: ndarray, width: float) -> ndarray:  # hollow bones of both sides
-        pair = [path, -path.conj()]
-        return lines(pair, width) - 0.55 * lines(pair, 0.6 * width)
-
-    neck, slope, girth = draw((0.28, 0.05, 0.95), (0.4, 0.12, 1.2))
-    half = neck + (girth - neck + 0.2 * _step(-y - 0.4)) * _step(y + 0.82, slope)
-    absorbed = draw(1.5, 2.1) * np.sqrt(np.maximum(1 - (x / half) ** 2, 0)) ** 0.7
-    absorbed *= 1 + 0.1 * _clouds(rng, size, 4)
-    base, dome, apex = draw((0.3, 0.12, -0.85), (0.75, 0.3, -0.7)) - 0.15 * bedside
-    over = base + 0.05 * (x > 0) - dome * (1 - ((aside - 0.42) / 0.45) ** 2) - y
-    wide = 0.37 * np.sqrt(np.clip((y - apex) / (base - apex) * 1.3, 0, 1))
-    lungs = _step(np.minimum(wide - abs(aside - 0.44 - 0.06 * y), over), 0.025)
-    lungs *= np.where(x > 0, *draw(0.8, 1.2, 2))
-    grown = draw(0.75, 1.1) + 0.2 * bedside
-    beat = (z - complex(0.14, base - 0.35)) * np.exp(-1j * draw(0.4, 0.8)) / grown
-    shade = _step(1 - np.hypot(beat.real / 0.45, beat.imag / 0.4), 0.05)
-    shade = np.maximum(shade, _step(0.16 * grown - abs(x - 0.03), 0.03))
-    shade = np.maximum(shade, _step(0.13 - abs(z - complex(0.14, -0.33))))
-    bends = draw(-1.6, 1.6, (90, 1)) + rng.normal(0, 0.2, (90, 8)).cumsum(1)
-    vessels = 0.2 - 0.08j + draw(0.02, 0.07, (90, 1)) * np.exp(1j * bends).cumsum(1)
-    vessels[::2] = -vessels[::2].conj()
-    twigs = sum(lines(vessels[i::3], 0.008 * (3 - i)) for i in range(3))
-    air = lungs * (1 - draw(0.7, 1) * shade) * (1 - draw(0.1, 0.35) * twigs)
-    absorbed *= 1 - draw(0.55, 0.75) * air * (1 - 0.1 * _clouds(rng, size, 5))
-    gas = np.hypot(x - 0.5, 1.6 * (y - base - 0.1))
-    absorbed -= draw(-0.3, 0.7) * _step(0.17 - gas)
-
-    bone, gap, t = draw(0.2, 0.5), draw(0.12, 0.16), np.linspace(0, 1, 40)
-    around = np.linspace(0.08, draw(2.2, 2.8), 40)
-    for i in range(10):
-        fall = gap * (i - 0.3) + 0.3 - (draw(0.3, 0.4) + 0.02 * i) * np.cos(around)
-        rib = min(0.92, 0.5 + 0.12 * i) * np.sin(around) + 1j * (apex + fall)
-        absorbed += bone * tubes(rib, 0.065) * (1 - 0.4 * _step(y - rib.imag[20], 0.05))
-    collar = 0.1 + 0.85 * t + 1j * (apex + 0.2 - 0.2 * t + 0.04 * np.sin(6 * t))
-    absorbed += 1.3 * bone * tubes(collar, 0.07)
-    absorbed += 0.8 * bone * _step(0.15 - abs(aside + 1j * y - 1.08 - 1j * apex - 0.1j))
-    blade = _step(aside - draw(0.75, 0.95) + (0.1 + 0.2 * bedside) * (y + 0.3))
-    absorbed += 0.3 * bone * blade * _step(0.4 - abs(y + 0.35)) * (half > aside)
-    spine = _step(0.12 - aside) * (1 + 0.4 * np.cos(2 * np.pi * y / 0.17))
-    absorbed += bone * spine * draw(0.3, 1.2)
-    for wire in rng.normal(0, 0.02, (rng.integers(4) * bedside, 30, 2)):
-        path = wire.cumsum(0).cumsum(0) @ (1, 1j) + complex(*draw(-0.7, 0.7, 2))
-        absorbed += draw(0.3, 1.5) * lines([path], 0.015, 0.004)
-    return _film(rng, np.maximum(absorbed, 0) * draw(0.8, 1.2), aside - y)[0]
 
 
 def _blank(rng: Generator) -> ndarray:
@@ -199,7 +138,7 @@ def _noise(rng: Generator) -> ndarray:
         return _levels(dice if way else level + depth * rng.standard_normal(size))
     y, x = np.ogrid[: size[0], : size[1]]
     waves = 2 * np.sin(rng.uniform(0.02, 1) * y + rng.uniform(-1, 1) * x) * (way == 5)
-    return _levels(level + depth * (waves + _clouds(rng, size, rng.integers(1, 7))))
+    return _levels(level + depth * (waves + clouds(rng, size, rng.integers(1, 7))))
 
 
 def _page(rng: Generator) -> tuple[Image.Image, ImageDraw.ImageDraw, int, int]:
@@ -216,7 +155,7 @@ def _font(rng: Generator, size: float) -> ImageFont.FreeTypeFont:
 
 
 def _words(rng: Generator, count: float) -> str:
-    return " ".join(rng.choice(_TEXT.split(), 1 + int(count)))
+    return " ".join(rng.choice(_WORDS, 1 + int(count)))
 
 
 def _write(rng: Generator, page: Image.Image, box: tuple, ink: int) -> None:
@@ -270,3 +209,12 @@ def _chart(rng: Generator) -> ndarray:
             end = (a + 9, max(b, page.height - 30) if way == 1 else b + 9)
             (pen.rectangle if way == 1 else pen.ellipse)(((a, b), end), tone)
     return np.array(page)
+
+
+_DRAWN: dict[str, Callable[[Generator], ndarray]] = {
+    "chest": draw_chest,
+    "blank": _blank,
+    "noise": _noise,
+    "screenshot": _screenshot,
+    "chart": _chart,
+}

@@ -111,8 +111,19 @@ def _break(rng: Generator, bone: _Bone, at: float, stages: list[ndarray]) -> tup
     return solid, shows
 
 
-def _film(rng: Generator, absorbed: ndarray, clear: ndarray) -> tuple[ndarray, ndarray]:
-    """Grey levels behind the limb, and the mask that the collimator leaves open."""
+def expose(
+    rng: Generator, absorbed: ndarray, clear: ndarray
+) -> tuple[ndarray, ndarray]:
+    """Exposes a film behind a body.
+
+    Args:
+        rng: where noise, exposure and marks come from.
+        absorbed: float `(height, width)`, absorption along each ray.
+        clear: float `(height, width)`, greatest where a lead letter covers no bone.
+
+    Returns:
+        The film, uint8 `(height, width)`, and the mask that the collimator leaves open.
+    """
     size, draw = absorbed.shape, rng.uniform
     y, x = (axis - axis.mean() for axis in np.ogrid[: size[0], : size[1]])
     heel = 1 + draw(-0.15, 0.15) * x / size[1] + draw(-0.15, 0.15) * y / size[0]
@@ -192,7 +203,7 @@ def draw_phantom(label: str, seed: int, size: tuple[int, int] = (454, 373)) -> P
         soft += weight * np.maximum(1 - (bent / half - lean) ** 2, 0) ** 0.45
     absorbed = limb.uniform(0.7, 1.3) * soft + limb.uniform(0.6, 1.1) * solid / radius
 
-    pixels, lit = _film(limb, absorbed, abs(z.imag))
+    pixels, lit = expose(limb, absorbed, abs(z.imag))
     spots = [np.argwhere(shows & lit)[:, ::-1] for _, shows in parts]
     boxes = [(*(spot.min(0) - 4), *(spot.max(0) + 5)) for spot in spots]
     boxes = np.reshape(boxes, (-1, 4)).clip(0, size[::-1] * 2)

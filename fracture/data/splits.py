@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import csv
 import hashlib
 import warnings
 from collections.abc import Collection, Iterable, Sequence
@@ -12,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from fracture.data.datasets import DatasetError, Example
 from fracture.data.duplicates import find_duplicates, thumbnail
+from fracture.data.example import SPLIT_OF_FOLDER, DatasetError, Example
+from fracture.data.formats.table import read_table, write_table
 
 SPLITS = ("train", "validation", "test")
 _FOLDS = 20  # 14 + 3 + 3 of them are the published 70 / 15 / 15
@@ -109,14 +109,39 @@ def write_split(
         (split, example.name, hashlib.sha256(example.path.read_bytes()).hexdigest())
         for example, split in zip(examples, splits, strict=True)
     ]
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with Path(path).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("split", "name", "sha256"))
-        writer.writerows(sorted(rows))
+    write_table(Path(path), ("split", "name", "sha256"), sorted(rows))
 
 
 def read_split(path: str | Path) -> dict[str, str]:
-    """Film name -> split, as written by `write_split`."""
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        return {row["name"]: row["split"] for row in csv.DictReader(file)}
+    """Film name -> split, as written by `write_split`.
+
+    Raises:
+        DatasetError: there is no such table.
+    """
+    rows = read_table(Path(path), ("split", "name"))
+    return {row["name"]: row["split"] for row in rows}
+
+
+def given_splits(
+    folder: Path, examples: Iterable[Example], split_file: str | Path | None = None
+) -> dict[str, str]:
+    """Film name -> split, for the films that were given one.
+
+    From `split_file`, else a `split.csv` in the folder, else what the source says, such
+    as a column `split` of its manifest, else from folders named train, val or test.
+
+    Raises:
+        DatasetError: the split file cannot be read or is of other films.
+    """
+    given = {
+        example.name: example.split
+        or SPLIT_OF_FOLDER.get(example.name.split("/")[0].lower(), "")
+        for example in examples
+    }
+    path = Path(split_file or folder / "split.csv")
+    if split_file or path.is_file():
+        splits = read_split(path)
+        if given.keys().isdisjoint(splits):
+            raise DatasetError(f"{path} names no film of {folder}", "split_of_others")
+        return splits
+    return given

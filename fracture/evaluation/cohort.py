@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
@@ -36,7 +36,7 @@ class Cohort:
 
     @property
     def labels(self) -> np.ndarray:
-        return np.array([example.label for example in self.examples])
+        return np.array([example.label for example in self.examples], str)
 
     @property
     def findings(self) -> np.ndarray:
@@ -59,10 +59,7 @@ class Cohort:
 
 
 def cross_table(
-    truth: np.ndarray,
-    called: np.ndarray,
-    rows: tuple[str, ...],
-    columns: tuple[str, ...],
+    truth: np.ndarray, called: np.ndarray, rows: Sequence[str], columns: Sequence[str]
 ) -> dict[str, dict[str, int]]:
     """What is true -> what is said -> films, from indices into both lists."""
     labels = range(max(len(rows), len(columns)))

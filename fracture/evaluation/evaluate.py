@@ -68,14 +68,12 @@ def evaluate(
             called = known.probabilities.argmax(1)
             report["classes"][source] = _class_figures(known, called, CLASSES)
         if any(example.boxes for example in part.examples):
-            report["localisation"][source] = localisation_figures(
-                part.examples, part.groups, part.predictions
-            )
+            report["localisation"][source] = localisation_figures(part)
     report["draws"] = metrics.DRAWS
     report["heatmap_step"] = predictions[0].config.heatmap_grid[1]
     report["body_part"] = _body_part_figures(films)
     speaking = films.where("normal" in labels_of[e.source] for e in examples)
-    report["failures"] = describe_failures(speaking.examples, speaking.predictions)
+    report["failures"] = describe_failures(speaking)
     return report
 
 
@@ -92,10 +90,9 @@ def _severity_figures(films: Cohort) -> dict:
 
 
 def _class_figures(films: Cohort, called: np.ndarray, classes: tuple[str, ...]) -> dict:
-    """The published system's table, averaged over classes; kappa is quadratic.
+    """The published system's table; `called` holds indices into `classes`.
 
-    Args:
-        called: int `(n,)`, index into `classes`.
+    Averages are over classes, kappa is quadratic.
     """
     truth = np.array([classes.index(label) for label in films.labels])
     draws, share = Bootstrap(films.groups), metrics.macro(metrics.share)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from fracture.classes import BODY_PARTS
 from fracture.data.datasets import Example
+from fracture.evaluation.cohort import Cohort
 from fracture.evaluation.localisation import box_area, box_size
 from fracture.prediction import Finding, Prediction
 
@@ -13,9 +12,7 @@ _MOST = 6  # of each kind
 _VIEWS = ("frontal", "lateral", "oblique")
 
 
-def describe_failures(
-    examples: Sequence[Example], predictions: Sequence[Prediction]
-) -> dict[str, list[dict]]:
+def describe_failures(cohort: Cohort) -> dict[str, list[dict]]:
     """The fractured films ruled out and the normal films ruled in, surest first.
 
     Returns:
@@ -24,23 +21,21 @@ def describe_failures(
         the film; None without boxes) and a `sentence`.
     """
     films = sorted(
-        zip(examples, predictions, strict=True),
+        zip(cohort.examples, cohort.predictions, strict=True),
         key=lambda film: (film[1].fracture_probability, film[0].name),
     )
     missed = [
-        film
-        for film in films
-        if film[0].label != "normal" and film[1].finding is Finding.NO_FRACTURE_SEEN
+        _describe(example, prediction)
+        for example, prediction in films
+        if example.label != "normal" and prediction.finding is Finding.NO_FRACTURE_SEEN
     ]
     alarms = [
-        film
-        for film in reversed(films)
-        if film[0].label == "normal" and film[1].finding is Finding.FRACTURE_SUSPECTED
+        _describe(example, prediction)
+        for example, prediction in reversed(films)
+        if example.label == "normal"
+        and prediction.finding is Finding.FRACTURE_SUSPECTED
     ]
-    return {
-        "missed": [_describe(*film) for film in missed[:_MOST]],
-        "false_alarms": [_describe(*film) for film in alarms[:_MOST]],
-    }
+    return {"missed": missed[:_MOST], "false_alarms": alarms[:_MOST]}
 
 
 def _describe(example: Example, prediction: Prediction) -> dict:

@@ -32,8 +32,7 @@ def weight_randomisation(
     weights shows the film, not the network.
 
     Args:
-        network: from `build_network`; left as it was.
-        backbone: of its recipe.
+        network: left as it was.
         squares: uint8 `(n, size, size, 1)`.
         groups: `(n,)`, for the interval.
 
@@ -43,10 +42,12 @@ def weight_randomisation(
     Raises:
         ValueError: there was nothing to shuffle.
     """
-    fracture = MAPS.index("fracture")
-    original = network.predict(squares, verbose=0)["heatmaps"][..., fracture]
-    weights = network.get_weights()
-    figures = {}
+
+    def maps() -> np.ndarray:
+        outputs = network.predict(squares, verbose=0)
+        return outputs["heatmaps"][..., MAPS.index("fracture")]
+
+    original, weights, figures = maps(), network.get_weights(), {}
     shuffled = {
         "head": [network.get_layer("head")],
         "last_block": backbone.last_block_layers(network),
@@ -56,22 +57,13 @@ def weight_randomisation(
         if not any(layer.weights for layer in layers):
             raise ValueError(f"{backbone.title}: there are no weights in its {name}")
         for layer in layers:
-            spoiled = [
-                rng.permuted(w.ravel()).reshape(w.shape) for w in layer.get_weights()
-            ]
-            layer.set_weights(spoiled)
-        spoiled = network.predict(squares, verbose=0)["heatmaps"][..., fracture]
+            values = layer.get_weights()
+            layer.set_weights(
+                [rng.permuted(w.ravel()).reshape(w.shape) for w in values]
+            )
+        correlations = np.array([*map(_rank_correlation, original, maps())])
         network.set_weights(weights)
-        figures[name] = bootstrap(
-            mean,
-            groups,
-            np.array(
-                [
-                    _rank_correlation(a, b)
-                    for a, b in zip(original, spoiled, strict=True)
-                ]
-            ),
-        )
+        figures[name] = bootstrap(mean, groups, correlations)
     return figures
 
 
@@ -102,11 +94,11 @@ def deletion(
     """
     rng = np.random.default_rng(seed)
     falls = np.array([_falls(classifier, square, rng) for square in squares])
-    columns = (falls[:, 0], falls[:, 1], falls[:, 0] - falls[:, 1])
-    names = ("by_heatmap", "by_chance", "difference")
+    by_heatmap, by_chance = falls.T
     return {
-        name: bootstrap(mean, groups, column)
-        for name, column in zip(names, columns, strict=True)
+        "by_heatmap": bootstrap(mean, groups, by_heatmap),
+        "by_chance": bootstrap(mean, groups, by_chance),
+        "difference": bootstrap(mean, groups, by_heatmap - by_chance),
     }
 
 
@@ -121,7 +113,8 @@ def _falls(
     nearest = nearest.clip(0, len(strength) - 1)
     cell_of = nearest[:, None] * len(strength) + nearest  # of each pixel
     shown = np.unique(cell_of[square[..., 0] > 0])
-    blurred = _blur(square, 2 * step)
+    film = Image.fromarray(square[..., 0])
+    blurred = np.asarray(film.filter(ImageFilter.GaussianBlur(2 * step)))[..., None]
     count = min(round(_DELETED * strength.size), len(shown))
     orders: Sequence[np.ndarray] = [
         np.argsort(-strength.ravel(), kind="stable")[:count],
@@ -143,8 +136,3 @@ def _score(
     outputs = classifier.run_squares(squares)
     normal = np.clip(outputs["probabilities"][:, 0].astype(np.float64), 1e-7, 1 - 1e-7)
     return np.log((1 - normal) / normal), outputs["heatmaps"]
-
-
-def _blur(square: np.ndarray, radius: float) -> np.ndarray:
-    film = Image.fromarray(square[..., 0])
-    return np.asarray(film.filter(ImageFilter.GaussianBlur(radius)))[..., None]

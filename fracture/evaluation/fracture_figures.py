@@ -23,6 +23,7 @@ def fracture_figures(films: Cohort) -> dict:
     calibration = Calibration.from_dict(config.values["calibration"])
     raw = 1 - calibration.undo(films.probabilities)[:, 0]
     draws, called = Bootstrap(films.groups), score >= 0.5
+    named = np.array([list(FINDINGS).index(finding) for finding in films.findings])
     plain = films.where("hardware" not in example.tags for example in films.examples)
 
     def of_score(statistic: metrics.Statistic, score: np.ndarray = score) -> dict:
@@ -48,12 +49,7 @@ def fracture_figures(films: Cohort) -> dict:
         "ece_before_calibration": of_score(metrics.expected_calibration_error, raw),
         **_operating_point_figures(films, draws),
         "confusion": cross_table(truth, called, _TRUTH, _TRUTH),
-        "findings": cross_table(
-            truth,
-            np.array([list(FINDINGS).index(finding) for finding in films.findings]),
-            _TRUTH,
-            tuple(FINDINGS),
-        ),
+        "findings": cross_table(truth, named, _TRUTH, list(FINDINGS)),
         "roc": _roc(draws, truth, score),
         "reliability": _reliability(truth, score),
         "thresholds": threshold_table(truth, score, config.operating_points),
@@ -79,30 +75,24 @@ def _operating_point_figures(films: Cohort, draws: Bootstrap) -> dict:
         "rule_out": findings != Finding.NO_FRACTURE_SEEN,
         "rule_in": findings == Finding.FRACTURE_SUSPECTED,
     }
-    measures = {
-        "sensitivity": lambda called: (called, truth),
-        "specificity": lambda called: (~called, ~truth),
-        "ppv": lambda called: (truth, called),
-        "npv": lambda called: (~truth, ~called),
-    }
-    return {
-        **{
-            f"{point}_{name}": draws.share(*columns(films_called))
-            for point, films_called in called.items()
-            for name, columns in measures.items()
-        },
-        "uncertain": draws.share(findings == Finding.UNCERTAIN),
-        "not_judged": draws.share(findings == Finding.NOT_JUDGED),
-    }
+    figures = {}
+    for point, said in called.items():
+        figures |= {
+            f"{point}_sensitivity": draws.share(said, among=truth),
+            f"{point}_specificity": draws.share(~said, among=~truth),
+            f"{point}_ppv": draws.share(truth, among=said),
+            f"{point}_npv": draws.share(~truth, among=~said),
+        }
+    for finding in (Finding.UNCERTAIN, Finding.NOT_JUDGED):
+        figures[finding.value] = draws.share(findings == finding)
+    return figures
 
 
 def _subgroups(films: Cohort) -> dict[str, np.ndarray]:
     """Name -> bool `(n,)`: every tag, no hardware, and fractures by size of box."""
     tags = [example.tags for example in films.examples]
-    chosen = {
-        tag: np.array([tag in of_film for of_film in tags])
-        for tag in sorted(frozenset().union(*tags))
-    }
+    names = sorted(frozenset().union(*tags))
+    chosen = {tag: np.array([tag in of_film for of_film in tags]) for tag in names}
     if "hardware" in chosen:
         chosen["no hardware"] = ~chosen["hardware"]
     sizes = np.array([box_size(example) for example in films.examples])
@@ -121,10 +111,8 @@ def _subgroup_figures(films: Cohort) -> dict:
         **_operating_point_figures(films, draws),
     }
     if min(truth.sum(), (~truth).sum()) < _ENOUGH:
-        figures = {
-            key: {"value": None, "ci95": None, "n": figure["n"]}
-            for key, figure in figures.items()
-        }
+        for figure in figures.values():
+            figure |= {"value": None, "ci95": None}
     return {**_counts(films), **figures}
 
 
@@ -142,14 +130,11 @@ def _roc(draws: Bootstrap, truth: np.ndarray, score: np.ndarray) -> dict:
 
 def _reliability(truth: np.ndarray, score: np.ndarray) -> list[dict]:
     """For each bin its films, their mean probability and how many are fractured."""
-    bins = metrics.probability_bins(score)
-    table = []
+    bins, table = metrics.probability_bins(score), []
     for index in range(metrics.BINS):
-        inside = bins == index
-        values = {"probability": score[inside], "frequency": truth[inside]}
-        means = {
-            key: round(float(value.mean()), 4) if inside.any() else None
-            for key, value in values.items()
-        }
-        table.append({"films": int(inside.sum()), **means})
+        films = np.flatnonzero(bins == index)
+        row = {"films": len(films)}
+        for key, column in (("probability", score), ("frequency", truth)):
+            row[key] = round(float(column[films].mean()), 4) if row["films"] else None
+        table.append(row)
     return table

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 from scipy.stats import norm
 
 from fracture.data.datasets import Example
+from fracture.evaluation.cohort import Cohort
 from fracture.evaluation.metrics import Bootstrap, mean
 from fracture.explanation import locate
 from fracture.prediction import Prediction
@@ -29,9 +29,7 @@ def box_size(example: Example) -> str | None:
     return next(name for name, end in BOX_SIZES.items() if area < end) if area else None
 
 
-def localisation_figures(
-    examples: Sequence[Example], groups: np.ndarray, predictions: Sequence[Prediction]
-) -> dict:
+def localisation_figures(films: Cohort) -> dict:
     """How often the map's maximum meets a box, and how much of the map lies inside.
 
     The pointing game counts films whose maximum lies inside a box;
@@ -43,45 +41,24 @@ def localisation_figures(
     Gaussian fitted to those places).
 
     Args:
-        examples: films without boxes are left out.
-        groups: `(n,)`, for the intervals.
+        films: those without boxes are left out.
 
     Returns:
         `films`, a figure for each measure and a number for each comparison; the same
         for each size of box under `by_size`.
     """
-    boxed = [i for i, example in enumerate(examples) if example.boxes]
-    groups, priors = groups[boxed], _priors([examples[i] for i in boxed], groups[boxed])
-    rows = [
-        dataclasses.asdict(_meet(examples[i], predictions[i], prior))
-        for i, prior in zip(boxed, priors, strict=True)
-    ]
+    films = films.where(bool(example.boxes) for example in films.examples)
+    rows = list(map(_meet, films.examples, films.predictions, _priors(films)))
     columns = {key: np.array([row[key] for row in rows], float) for key in rows[0]}
-    sizes = np.array([box_size(examples[i]) for i in boxed])
+    sizes = np.array([box_size(example) for example in films.examples])
     return {
-        **_figures(columns, groups),
+        **_figures(columns, films.groups),
         "by_size": {
             name: _figures({k: v[sizes == name] for k, v in columns.items()}, chosen)
             for name in BOX_SIZES
-            if len(chosen := groups[sizes == name])
+            if len(chosen := films.groups[sizes == name])
         },
     }
-
-
-@dataclasses.dataclass(frozen=True)
-class _Meeting:
-    """What map and comparisons get on one film: hits and shares."""
-
-    pointing_game: float
-    pointing_game_tolerant: float
-    energy_inside: float
-    area_chance: float
-    area_chance_tolerant: float
-    centre_guess: float
-    centre_guess_tolerant: float
-    prior_guess: float
-    prior_guess_tolerant: float
-    prior_energy: float
 
 
 _MEASURES = ("pointing_game", "pointing_game_tolerant", "energy_inside")
@@ -100,7 +77,8 @@ def _figures(columns: dict[str, np.ndarray], groups: np.ndarray) -> dict:
     }
 
 
-def _meet(example: Example, prediction: Prediction, prior: np.ndarray) -> _Meeting:
+def _meet(example: Example, prediction: Prediction, prior: np.ndarray) -> dict:
+    """What map and comparisons get on one film: hits and shares."""
     # A copy's maps are forgotten with it; the prediction would keep all four.
     heatmap = dataclasses.replace(prediction).heatmap
     height, width = heatmap.shape
@@ -111,34 +89,29 @@ def _meet(example: Example, prediction: Prediction, prior: np.ndarray) -> _Meeti
         norm.pdf((np.arange(side) + 0.5) / side, *moments)
         for side, moments in ((height, prior[:, 1]), (width, prior[:, 0]))
     )
+    prior_sum = y_profile.sum() * x_profile.sum()
     x, y = locate(heatmap)
     middle = height // 2, width // 2
     mean_place = int(prior[0, 1] * height), int(prior[0, 0] * width)
-    return _Meeting(
-        pointing_game=heatmap[y, x] > 0 and inside[y, x],
-        pointing_game_tolerant=heatmap[y, x] > 0 and near[y, x],
-        energy_inside=heatmap[inside].sum() / max(heatmap.sum(), 1e-12),
-        area_chance=inside.mean(),
-        area_chance_tolerant=near.mean(),
-        centre_guess=inside[middle],
-        centre_guess_tolerant=near[middle],
-        prior_guess=inside[mean_place],
-        prior_guess_tolerant=near[mean_place],
-        prior_energy=y_profile
-        @ inside
-        @ x_profile
-        / (y_profile.sum() * x_profile.sum()),
-    )
+    return {
+        "pointing_game": heatmap[y, x] > 0 and inside[y, x],
+        "pointing_game_tolerant": heatmap[y, x] > 0 and near[y, x],
+        "energy_inside": heatmap[inside].sum() / max(heatmap.sum(), 1e-12),
+        "area_chance": inside.mean(),
+        "area_chance_tolerant": near.mean(),
+        "centre_guess": inside[middle],
+        "centre_guess_tolerant": near[middle],
+        "prior_guess": inside[mean_place],
+        "prior_guess_tolerant": near[mean_place],
+        "prior_energy": y_profile @ inside @ x_profile / prior_sum,
+    }
 
 
 def _mask(example: Example, height: int, width: int, reach: float) -> np.ndarray:
     """Bool `(height, width)`: pixels in a box or at most `reach` pixels from one."""
     mask = np.zeros((height, width), bool)
     for x0, y0, x1, y1 in example.boxes:
-        across, down = (
-            _distance(side, start, end)
-            for side, start, end in ((width, x0, x1), (height, y0, y1))
-        )
+        across, down = _distance(width, x0, x1), _distance(height, y0, y1)
         mask |= down[:, None] ** 2 + across**2 <= reach**2
     return mask
 
@@ -151,18 +124,16 @@ def _distance(side: int, start: float, end: float) -> np.ndarray:
     return np.maximum(0, np.maximum(first - position, position - last))
 
 
-def _priors(examples: Sequence[Example], groups: np.ndarray) -> list[np.ndarray]:
+def _priors(films: Cohort) -> list[np.ndarray]:
     """For each film mean and deviation of the other groups' box centres: `(2, x y)`."""
     centres = [
         np.array([((x0 + x1) / 2, (y0 + y1) / 2) for x0, y0, x1, y1 in example.boxes])
-        for example in examples
+        for example in films.examples
     ]
     priors = {}
-    for group in np.unique(groups):
-        others = [c for c, other in zip(centres, groups, strict=True) if other != group]
+    for group in np.unique(films.groups):
+        others = [centres[i] for i in np.flatnonzero(films.groups != group)]
         # Without others: the middle, and half the film within one deviation.
-        places = (
-            np.concatenate(others) if others else np.array([[0.25] * 2, [0.75] * 2])
-        )
+        places = np.concatenate(others or [[[0.25] * 2, [0.75] * 2]])
         priors[group] = np.stack([places.mean(0), np.maximum(places.std(0), 0.01)])
-    return [priors[group] for group in groups]
+    return [priors[group] for group in films.groups]

@@ -10,6 +10,7 @@ import keras
 from fracture.classifier import FractureClassifier
 from fracture.data.film_table import FilmTable
 from fracture.data.non_radiographs import non_radiographs
+from fracture.evaluation.cohort import Cohort
 from fracture.evaluation.evaluate import evaluate, predict_films
 from fracture.evaluation.faithfulness import deletion, weight_randomisation
 from fracture.evaluation.novelty import novelty_figures, unseen_kinds
@@ -41,8 +42,7 @@ def measure(
         table: all its films, with their splits.
         command: what trained it.
         seed: of that training.
-        network: the folder's, where it is at hand.
-        exposure: the training films' and pictures' embeddings, likewise.
+        network, exposure: the folder's, where they are at hand.
 
     Returns:
         The content of metrics.json, plain JSON types.
@@ -63,19 +63,18 @@ def measure(
     explained = (squares[fractured], test.groups[fractured])
     calibration = Calibration.from_dict(config.values["calibration"])
     with stage("predicting validation and test films"):
-        predictions = {
-            split: predict_films(classifier, part.films, split)
+        cohorts = {
+            split: Cohort(
+                part.examples, part.groups, predict_films(classifier, part.films, split)
+            )
             for split, part in parts.items()
         }
     with stage("figures with their intervals"):
         reports = {
-            split: evaluate(part.examples, part.groups, predictions[split])
-            for split, part in parts.items()
+            split: evaluate(films.examples, films.groups, films.predictions)
+            for split, films in cohorts.items()
         }
-        part_points = part_operating_points(
-            (parts["validation"].examples, predictions["validation"]),
-            (test.examples, test.groups, predictions["test"]),
-        )
+        part_points = part_operating_points(cohorts["validation"], cohorts["test"])
     with stage("parity of the exported model, closed-form Grad-CAM"):
         probe = parts["validation"].squares(recipe.image_size)[:_PROBE]
         keras_model = serving_model(network, calibration)
@@ -93,11 +92,8 @@ def measure(
         if exposure is None:
             films = table.of("train").squares(recipe.image_size)
             exposure = Exposure.draw(network, films, recipe.non_radiographs, seed)
-        out_of_distribution = novelty_figures(
-            classifier,
-            non_radiographs(recipe.non_radiographs, seed + 1),
-            {split: (parts[split].groups, predictions[split]) for split in parts},
-        )
+        others = non_radiographs(recipe.non_radiographs, seed + 1, jobs=-1)
+        out_of_distribution = novelty_figures(classifier, others, cohorts)
         out_of_distribution["unseen_kinds"] = unseen_kinds(
             exposure.limbs, exposure.strange, embed(network, squares), test.groups
         )

@@ -15,7 +15,8 @@ DRAWS = 2000
 BINS = 15  # of probability, for calibration
 ROC_GRID = np.linspace(0, 1, 101)  # false-positive rates of a stored ROC curve
 
-Statistic = Callable[..., np.ndarray]
+Array = np.ndarray
+Statistic = Callable[..., Array]
 
 _CHUNK = 1 << 22  # weights at a time, so that many films need little memory
 _ROUNDING = 1e-9  # a rate that misses its target by this much has reached it
@@ -29,7 +30,7 @@ class Bootstrap:
         seed: of the draws.
     """
 
-    def __init__(self, groups: Sequence[str] | np.ndarray, seed: int = 0):
+    def __init__(self, groups: Sequence[str] | Array, seed: int = 0):
         names, self._group_of = np.unique(np.asarray(groups), return_inverse=True)
         count, rng = len(names), np.random.default_rng(seed)
         draws = [
@@ -39,21 +40,19 @@ class Bootstrap:
         # The first row is the films as they are.
         self._times = np.array([np.ones(count), *draws], np.int16)
 
-    def values(self, statistic: Statistic, *columns: np.ndarray) -> np.ndarray:
+    def values(self, statistic: Statistic, *columns: Array) -> Array:
         """The statistic of the films themselves, then of each draw: `(1 + draws, ...)`.
 
         Args:
             columns: `(n,)` each, aligned with the groups.
         """
         step = max(1, _CHUNK // max(1, len(self._group_of)))
-        parts = []
-        for start in range(0, len(self._times), step):
-            weights = self._times[start : start + step, self._group_of].astype(float)
-            parts.append(statistic(*columns, weights))
-        return np.concatenate(parts)
+        blocks = np.array_split(self._times, range(step, len(self._times), step))
+        weights = (times[:, self._group_of].astype(float) for times in blocks)
+        return np.concatenate([statistic(*columns, block) for block in weights])
 
     def figure(
-        self, statistic: Statistic, *columns: np.ndarray, n: int | None = None
+        self, statistic: Statistic, *columns: Array, n: int | None = None
     ) -> dict:
         """A statistic with its 95 % percentile interval.
 
@@ -64,54 +63,47 @@ class Bootstrap:
             `value` and `ci95` (None where undefined) and `n`.
         """
         n = len(self._group_of) if n is None else n
+        found = {"value": None, "ci95": None, "n": n}
         if not n:
-            return {"value": None, "ci95": None, "n": 0}
+            return found
         value, *draws = self.values(statistic, *columns)
         draws = np.array(draws)[np.isfinite(draws)]
-        if not np.isfinite(value):
-            return {"value": None, "ci95": None, "n": n}
-        interval = np.percentile(draws, (2.5, 97.5)) if len(draws) else None
-        return {
-            "value": round(float(value), 5),
-            "ci95": None
-            if interval is None
-            else [round(float(q), 5) for q in interval],
-            "n": n,
-        }
+        if np.isfinite(value):
+            found["value"] = round(float(value), 5)
+            if len(draws):
+                ends = np.percentile(draws, (2.5, 97.5)).tolist()
+                found["ci95"] = [round(end, 5) for end in ends]
+        return found
 
-    def share(self, event: np.ndarray, among: np.ndarray | None = None) -> dict:
+    def share(self, event: Array, among: Array | None = None) -> dict:
         """The share of films with an event (bool) among some of them; `n` is theirs."""
         among = np.ones(len(event), bool) if among is None else among
         return self.figure(share, event, among, n=int(among.sum()))
 
 
 def bootstrap(
-    statistic: Statistic,
-    groups: Sequence[str] | np.ndarray,
-    *columns: np.ndarray,
-    seed: int = 0,
+    statistic: Statistic, groups: Sequence[str] | Array, *columns: Array, seed: int = 0
 ) -> dict:
     """One figure: a statistic of aligned columns with its 95 % interval over groups."""
     return Bootstrap(groups, seed).figure(statistic, *columns)
 
 
-def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def mean(values: Array, weights: Array) -> Array:
     """Weighted mean."""
     return _ratio(weights @ values, weights.sum(1))
 
 
-def share(event: np.ndarray, among: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def share(event: Array, among: Array, weights: Array) -> Array:
     """Share of `event` among the films of `among`.
 
     Of calls among true films it is recall (sensitivity), of true films among calls
     precision (positive predictive value).
     """
-    return _ratio(
-        weights @ (event & among).astype(float), weights @ among.astype(float)
-    )
+    both = weights @ (event & among).astype(float)
+    return _ratio(both, weights @ among.astype(float))
 
 
-def f1(truth: np.ndarray, called: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def f1(truth: Array, called: Array, weights: Array) -> Array:
     """Harmonic mean of precision and recall."""
     both = weights @ (truth & called).astype(float)
     return _ratio(2 * both, weights @ (truth.astype(float) + called))
@@ -120,14 +112,14 @@ def f1(truth: np.ndarray, called: np.ndarray, weights: np.ndarray) -> np.ndarray
 def macro(statistic: Statistic) -> Statistic:
     """The mean over classes of a statistic of two bool columns, class against rest."""
 
-    def averaged(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def averaged(one: Array, other: Array, weights: Array) -> Array:
         classes = np.union1d(one, other)
         return np.mean([statistic(one == c, other == c, weights) for c in classes], 0)
 
     return averaged
 
 
-def kappa(truth: np.ndarray, called: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def kappa(truth: Array, called: Array, weights: Array) -> Array:
     """Cohen's kappa with quadratic weights (Cohen, 1968) of ordinal numbers.
 
     Of two classes it is the plain kappa.
@@ -138,16 +130,14 @@ def kappa(truth: np.ndarray, called: np.ndarray, weights: np.ndarray) -> np.ndar
     return 1 - _ratio(mean((truth - called) ** 2, weights), chance)
 
 
-def auroc(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def auroc(truth: Array, score: Array, weights: Array) -> Array:
     """Area under the ROC curve."""
     true, false = _positives(truth, score, weights)
     areas = np.diff(false) * (true[:, 1:] + true[:, :-1]) / 2
     return _ratio(areas.sum(1), true[:, -1] * false[:, -1])
 
 
-def average_precision(
-    truth: np.ndarray, score: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
+def average_precision(truth: Array, score: Array, weights: Array) -> Array:
     """Precision averaged over the steps of recall."""
     true, false = _positives(truth, score, weights)
     precision = np.nan_to_num(_ratio(true, true + false)[:, 1:])
@@ -157,9 +147,7 @@ def average_precision(
 def sensitivity_at(specificity: float) -> Statistic:
     """The best sensitivity at a specificity, by a threshold chosen on these films."""
 
-    def statistic(
-        truth: np.ndarray, score: np.ndarray, weights: np.ndarray
-    ) -> np.ndarray:
+    def statistic(truth: Array, score: Array, weights: Array) -> Array:
         true, false = _positives(truth, score, weights)
         allowed = (1 - specificity + _ROUNDING) * false[:, -1:]
         return _ratio(np.where(false <= allowed, true, 0).max(1), true[:, -1])
@@ -170,17 +158,11 @@ def sensitivity_at(specificity: float) -> Statistic:
 def specificity_at(sensitivity: float) -> Statistic:
     """The best specificity at a sensitivity, by a threshold chosen on these films."""
 
-    def statistic(
-        truth: np.ndarray, score: np.ndarray, weights: np.ndarray
-    ) -> np.ndarray:
-        return sensitivity_at(sensitivity)(~truth, -score, weights)
-
-    return statistic
+    mirrored = sensitivity_at(sensitivity)
+    return lambda truth, score, weights: mirrored(~truth, -score, weights)
 
 
-def roc_sensitivities(
-    truth: np.ndarray, score: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
+def roc_sensitivities(truth: Array, score: Array, weights: Array) -> Array:
     """Sensitivity at each false-positive rate of `ROC_GRID`: `(draws, 101)`."""
     true, false = _positives(truth, score, weights)
     true, false = (_ratio(count, count[:, -1:]) for count in (true, false))
@@ -189,22 +171,20 @@ def roc_sensitivities(
 
 
 def expected_calibration_error(
-    truth: np.ndarray, probability: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
+    truth: Array, probability: Array, weights: Array
+) -> Array:
     """Mean gap of probability and frequency, 15 equal bins (Naeini et al., 2015)."""
     gaps = np.zeros((len(truth), BINS))
     gaps[np.arange(len(truth)), probability_bins(probability)] = probability - truth
     return _ratio(np.abs(weights @ gaps).sum(1), weights.sum(1))
 
 
-def probability_bins(probability: np.ndarray) -> np.ndarray:
+def probability_bins(probability: Array) -> Array:
     """Which of the 15 equal bins each probability falls into."""
     return np.minimum((probability * BINS).astype(int), BINS - 1)
 
 
-def _positives(
-    truth: np.ndarray, score: np.ndarray, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _positives(truth: Array, score: Array, weights: Array) -> tuple[Array, Array]:
     """True and false positives `(draws, 1 + distinct scores)`, threshold falling."""
     order = np.argsort(-score, kind="stable")
     ends = np.flatnonzero(np.diff(score[order], append=np.nan))  # of tied scores
@@ -214,6 +194,6 @@ def _positives(
     return true, false
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def _ratio(part: Array, whole: Array) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(part) / whole

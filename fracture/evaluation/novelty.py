@@ -7,44 +7,45 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fracture.classifier import FractureClassifier
+from fracture.evaluation.cohort import Cohort
 from fracture.evaluation.evaluate import predict_films
 from fracture.evaluation.metrics import auroc, bootstrap, mean
-from fracture.model.auxiliary_outputs import QUANTILE, NoveltyDetector
-from fracture.prediction import Prediction
+from fracture.model.novelty import QUANTILE, NoveltyDetector
 
 
 def novelty_figures(
     classifier: FractureClassifier,
     pictures: Mapping[str, Sequence[np.ndarray]],
-    films: Mapping[str, tuple[Sequence[str], Sequence[Prediction]]],
+    films: Mapping[str, Cohort],
 ) -> dict:
     """Measures what is not judged.
 
     Args:
         pictures: by kind, other draws than the detector was fitted on.
-        films: split -> groups and predictions; the pictures are set against `test`.
+        films: by split; the pictures are set against `test`.
 
     Returns:
         `quantile` of the threshold; `kinds`: kind -> `n`, `auroc` against test films
         and the share `flagged`; `films_flagged`: split -> share.
     """
-    groups, predictions = films["test"]
-    known = np.array([prediction.novelty for prediction in predictions])
+    known = np.array([prediction.novelty for prediction in films["test"].predictions])
     kinds = {}
     for kind, drawn in pictures.items():
         found = predict_films(classifier, drawn, kind)
         score = np.array([prediction.novelty for prediction in found])
         kinds[kind] = {
             "n": len(found),
-            "auroc": _auroc(groups, known, score),
+            "auroc": _auroc(films["test"].groups, known, score),
             "flagged": bootstrap(mean, np.arange(len(score)), score > 0),
         }
     return {
         "quantile": QUANTILE,
         "kinds": kinds,
         "films_flagged": {
-            split: bootstrap(mean, groups, [not p.in_distribution for p in predictions])
-            for split, (groups, predictions) in films.items()
+            split: bootstrap(
+                mean, part.groups, [not p.in_distribution for p in part.predictions]
+            )
+            for split, part in films.items()
         },
     }
 
@@ -67,10 +68,9 @@ def unseen_kinds(
     """
     figures = {}
     for kind, found in strange.items():
-        others = [values for other, values in strange.items() if other != kind]
-        if others:
+        if others := [strange[other] for other in strange if other != kind]:
             detector = NoveltyDetector.fit(films, np.concatenate(others))
-            figures[kind] = _auroc(groups, *map(detector.score, (test, found)))
+            figures[kind] = _auroc(groups, detector.score(test), detector.score(found))
     return figures
 
 

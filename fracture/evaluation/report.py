@@ -69,9 +69,8 @@ def evaluate_folder(
             progress.update(len(batch))
     if not readable:
         raise DatasetError(f"none of the {len(examples)} films can be read")
-    if grouped:
-        groups = [example.group for example in readable]
-    else:
+    groups = [example.group for example in readable]
+    if not grouped:
         groups = near_duplicate_groups(readable, thumbnails)
     return {
         "model_version": classifier.config.model_version,
@@ -96,10 +95,8 @@ def _read(
 
 def _without_pixels(prediction: Prediction) -> Prediction:
     """A prediction whose film keeps its shape alone: thousands fit into memory."""
-    shape = prediction.film.pixels.shape
-    film = dataclasses.replace(
-        prediction.film, pixels=np.broadcast_to(np.uint8(0), shape)
-    )
+    empty = np.broadcast_to(np.uint8(0), prediction.film.pixels.shape)
+    film = dataclasses.replace(prediction.film, pixels=empty)
     return dataclasses.replace(prediction, film=film)
 
 

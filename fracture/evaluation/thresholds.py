@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from fracture.classes import BODY_PARTS
-from fracture.data.datasets import Example
+from fracture.evaluation.cohort import Cohort
 from fracture.evaluation.metrics import Bootstrap, share
 from fracture.model.calibration import operating_points
-from fracture.prediction import Prediction
 
 _GRID = tuple(round(0.02 * step, 2) for step in range(1, 26))
 _ENOUGH = 40  # fractured validation films that support thresholds of a body part's own
@@ -41,18 +40,16 @@ def threshold_table(
     """
     thresholds = [(threshold, "") for threshold in _GRID]
     thresholds += [(threshold, name) for name, threshold in marked.items()]
-    return [
-        _row(fractured, probability, threshold, name or None)
-        for threshold, name in sorted(thresholds)
-    ]
+    return [_row(fractured, probability, *point) for point in sorted(thresholds)]
 
 
 def _row(
-    fractured: np.ndarray, probability: np.ndarray, threshold: float, name: str | None
+    fractured: np.ndarray, probability: np.ndarray, threshold: float, name: str
 ) -> dict:
     called = probability >= threshold
     counts = confusion_matrix(fractured, called, labels=(False, True))
     (true_negative, false_positive), (false_negative, true_positive) = counts.tolist()
+    normal, broken = counts.sum(1).tolist()
     films, odds = len(fractured), threshold / max(1 - threshold, 1e-9)
 
     def ratio(part: int, *rest: int) -> float | None:
@@ -60,84 +57,64 @@ def _row(
 
     return {
         "threshold": round(threshold, 6),
-        "operating_point": name,
+        "operating_point": name or None,
         "sensitivity": ratio(true_positive, false_negative),
         "specificity": ratio(true_negative, false_positive),
         "ppv": ratio(true_positive, false_positive),
         "npv": ratio(true_negative, false_negative),
         "referred_per_100": round(100 * float(called.mean()), 1),
         "net_benefit": round((true_positive - odds * false_positive) / films, 4),
-        "net_benefit_all": round(
-            (sum(counts[1]) - odds * sum(counts[0])).item() / films, 4
-        ),
+        "net_benefit_all": round((broken - odds * normal) / films, 4),
     }
 
 
-def part_operating_points(
-    validation: tuple[Sequence[Example], Sequence[Prediction]],
-    test: tuple[Sequence[Example], Sequence[str], Sequence[Prediction]],
-) -> dict[str, dict]:
+def part_operating_points(validation: Cohort, test: Cohort) -> dict[str, dict]:
     """Thresholds of each body part's own, where validation supports them, on test.
 
     A part with 40 fractured validation films gets `rule_out` and `rule_in` of its own;
     the others keep the common ones.
-
-    Args:
-        validation: examples and predictions.
-        test: examples, groups and predictions.
 
     Returns:
         Part -> `validation_fractured`, `supported`, and when supported the
         `thresholds`, test figures with `common` and `own` thresholds, and `gain`: by
         how much own ones raise the mean of sensitivity and specificity at both points.
     """
-    common = validation[1][0].config.operating_points
+    common = validation.predictions[0].config.operating_points
     report = {}
     for part in BODY_PARTS:
-        truth, score, _ = _of_part(part, *validation)
+        films = _of_part(part, validation)
+        truth = films.fractured
         entry = {
             "validation_fractured": int(truth.sum()),
             "supported": bool(truth.sum() >= _ENOUGH and not truth.all()),
         }
         if entry["supported"]:
-            points = operating_points(truth, score)
+            points = operating_points(truth, films.score)
             own = {name: point["threshold"] for name, point in points.items()}
-            entry |= {"thresholds": own, **_compare(part, common, own, *test)}
+            entry |= {"thresholds": own, **_compare(_of_part(part, test), common, own)}
         report[part] = entry
     return report
 
 
-def _of_part(
-    part: str, examples: Sequence[Example], predictions: Sequence[Prediction]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Truth, score and index of a part's films from sources that have normal ones."""
-    speaking = {example.source for example in examples if example.label == "normal"}
-    index = [
-        i
-        for i, example in enumerate(examples)
-        if part in example.tags and example.source in speaking
-    ]
-    truth = np.array([examples[i].label != "normal" for i in index], bool)
-    score = np.array([predictions[i].fracture_probability for i in index])
-    return truth, score, np.array(index, int)
+def _of_part(part: str, films: Cohort) -> Cohort:
+    """A part's films from sources that have normal ones."""
+    speaking = {
+        example.source for example in films.examples if example.label == "normal"
+    }
+    return films.where(part in e.tags and e.source in speaking for e in films.examples)
 
 
 def _compare(
-    part: str,
-    common: Mapping[str, float],
-    own: Mapping[str, float],
-    examples: Sequence[Example],
-    groups: Sequence[str],
-    predictions: Sequence[Prediction],
+    films: Cohort, common: Mapping[str, float], own: Mapping[str, float]
 ) -> dict:
-    truth, score, index = _of_part(part, examples, predictions)
-    draws = Bootstrap(np.asarray(groups)[index])
+    truth, score, draws = films.fractured, films.score, Bootstrap(films.groups)
 
     def rates(points: Mapping[str, float]) -> dict:
         return {
-            f"{name}_{key}": draws.share(call == wanted, truth == wanted)
+            f"{name}_{key}": draws.share(
+                (score >= threshold) == wanted, truth == wanted
+            )
             for name, threshold in points.items()
-            for call in [score >= threshold]
             for key, wanted in (("sensitivity", True), ("specificity", False))
         }
 

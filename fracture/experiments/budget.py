@@ -26,9 +26,6 @@ def within(recipe: Recipe, minutes: float, make_sequences: MakeSequences) -> Rec
 
     The phases keep their shares of the films shown. Validation and the start of each
     phase come on top.
-
-    Args:
-        make_sequences: see `fracture.training.fit`.
     """
     costs, shown = [], 0
     for phase in recipe.phases:

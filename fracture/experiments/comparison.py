@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import multiprocessing
 import shutil
 import statistics
-import time
+import timeit
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -92,8 +94,7 @@ def _write(folder: Path, minutes: float, rows: Sequence[dict]) -> None:
     summary = {"minutes": minutes, "machine": machine(), "rows": rows}
     text = json.dumps(summary, indent=2) + "\n"
     (folder / "comparison.json").write_text(text, encoding="utf-8")
-    text = render_comparison(summary)
-    (folder / "comparison.md").write_text(text, encoding="utf-8")
+    (folder / "comparison.md").write_text(render_comparison(summary), encoding="utf-8")
     plot_comparison(rows, folder / "comparison.png")
 
 
@@ -108,7 +109,7 @@ def _measure_recipe(run: Run, folder: Path, minutes: float, source: str) -> dict
         recipe = recipe if initial else recipe.from_scratch()
         recipe = within(recipe, minutes, run.sequences)
         planned.write_text(json.dumps(recipe.to_dict()), encoding="utf-8")
-    run = Run(recipe, run.table, run.seed, run.train_only)
+    run = dataclasses.replace(run, recipe=recipe)
     network = run.train(folder / "checkpoint", initial)
     history = Progress.load(folder / "checkpoint").history
     serving, probe = run.calibrate(network)
@@ -117,14 +118,13 @@ def _measure_recipe(run: Run, folder: Path, minutes: float, source: str) -> dict
     )
     classifier = FractureClassifier.from_pretrained(folder)
     test = run.table.of("test")
-    report = evaluate(
-        test.examples, test.groups, predict_films(classifier, test.films, "test")
-    )
+    predictions = predict_films(classifier, test.films, "test")
+    report = evaluate(test.examples, test.groups, predictions)
     if not report["fracture"]:
         raise DatasetError("no source has normal and fractured test films")
     # Figures of the largest source that has both.
     name, figures = max(report["fracture"].items(), key=lambda item: item[1]["films"])
-    keys = ("accuracy", "precision", "recall", "f1", "auroc")
+    keys = ("films", "fractured", "accuracy", "precision", "recall", "f1", "auroc")
     return {
         "recipe": recipe.name,
         "initialisation": "ImageNet" if initial else "from scratch",
@@ -135,8 +135,6 @@ def _measure_recipe(run: Run, folder: Path, minutes: float, source: str) -> dict
         "epochs": [phase.epochs for phase in recipe.phases],
         "films_shown": sum(row["films"] for row in history),
         "source": name,
-        "films": figures["films"],
-        "fractured": figures["fractured"],
         **{key: figures[key] for key in keys},
         "export_difference": difference,
         "gradcam_difference": gradcam_difference(network, probe[:8]),
@@ -145,22 +143,17 @@ def _measure_recipe(run: Run, folder: Path, minutes: float, source: str) -> dict
 
 def multiply_accumulates(network: keras.Model) -> int:
     """Of one film, in convolutions and dense layers."""
-    total = 0
-    for layer in network.layers:
-        kernel = getattr(layer, "kernel", None)
-        if kernel is not None:
-            positions = np.prod(layer.output.shape[1:-1], dtype=int)
-            total += int(np.prod(kernel.shape)) * int(positions)
-    return total
+    return sum(
+        math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
+        for layer in network.layers
+        if getattr(layer, "kernel", None) is not None
+    )
 
 
 def _latency(folder: Path) -> float:
     """Median milliseconds of one film through the exported network."""
     classifier = FractureClassifier.from_pretrained(folder)
-    side, times = classifier.config.image_size, []
+    side = classifier.config.image_size
     film = np.random.default_rng(0).integers(0, 256, (1, side, side, 1), np.uint8)
-    for _ in range(_TIMED):
-        begun = time.perf_counter()
-        classifier.run_squares(film)
-        times.append(time.perf_counter() - begun)
+    times = timeit.repeat(lambda: classifier.run_squares(film), repeat=_TIMED, number=1)
     return round(1000 * statistics.median(times), 2)

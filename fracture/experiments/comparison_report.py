@@ -26,18 +26,13 @@ def plot_comparison(rows: Sequence[Mapping], path: str | Path) -> None:
     styles = {"ImageNet": ("o", BLUE), "from scratch": ("s", ORANGE)}
     for start, (marker, colour) in styles.items():
         chosen = [row for row in rows if row["initialisation"] == start]
+        latencies = [row["latency_ms"] for row in chosen]
         values = np.array([row["auroc"]["value"] for row in chosen])
         ends = np.array([row["auroc"]["ci95"] for row in chosen]).reshape(-1, 2)
-        axis.errorbar(
-            [row["latency_ms"] for row in chosen],
-            values,
-            np.abs(ends.T - values),
-            fmt=marker,
-            color=colour,
-            elinewidth=0.8,
-            capsize=2,
-            label=f"starts from {start}" if start == "ImageNet" else start,
-        )
+        bars = np.abs(ends.T - values)
+        label = f"starts from {start}" if start == "ImageNet" else start
+        style = {"color": colour, "elinewidth": 0.8, "capsize": 2, "label": label}
+        axis.errorbar(latencies, values, bars, fmt=marker, **style)
     # Neighbours have their names above and below in turn.
     for number, row in enumerate(sorted(rows, key=lambda row: row["latency_ms"])):
         at = (row["latency_ms"], row["auroc"]["value"])

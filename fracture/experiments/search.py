@@ -100,7 +100,8 @@ def search(
     study = _open(folder, summary["published"])
     trials = min(trials, math.prod(map(len, GRID.values())))
     while True:
-        rows = [_row(trial) for trial in _trained(study)]
+        done = study.get_trials(states=_DONE)
+        rows = [_row(trial) for trial in done if "repeats" not in trial.user_attrs]
         if rows:
             _write(folder, {**summary, "rows": rows})
         if len(rows) >= trials:
@@ -139,10 +140,8 @@ def _open(folder: Path, first: dict[str, float]) -> optuna.Study:
 
 def _ask(study: optuna.Study, seed: int) -> optuna.Trial:
     """A trial at a point that was not tried; a known one is told its value again."""
-    grid = {
-        name: optuna.distributions.CategoricalDistribution(values)
-        for name, values in GRID.items()
-    }
+    categorical = optuna.distributions.CategoricalDistribution
+    grid = {name: categorical(values) for name, values in GRID.items()}
     for _ in range(_REPEATS):
         known = study.get_trials(states=_DONE)
         # Drawn anew from their number alone: a resumed search draws as an unbroken one.
@@ -160,9 +159,8 @@ def _ask(study: optuna.Study, seed: int) -> optuna.Trial:
                 trial.report(value, step)
             study.tell(trial, state=TrialState.PRUNED)
     tried = [trial.params for trial in known]
-    points = [
-        dict(zip(GRID, p, strict=True)) for p in itertools.product(*GRID.values())
-    ]
+    everywhere = itertools.product(*GRID.values())
+    points = [dict(zip(GRID, values, strict=True)) for values in everywhere]
     points = [point for point in points if point not in tried]
     study.enqueue_trial(points[np.random.default_rng(draw).integers(len(points))])
     return study.ask(grid)
@@ -182,8 +180,8 @@ def _run_trial(
     initial = backbone_weights(recipe, source)
     if not initial:  # at the searched rate, not at the one that a start from it has
         recipe = at_point(recipe.from_scratch(), trial.params)
-    run = dataclasses.replace(run, recipe=recipe)
-    run = dataclasses.replace(run, recipe=within(recipe, minutes, run.sequences))
+    sequences = dataclasses.replace(run, recipe=recipe).sequences
+    run = dataclasses.replace(run, recipe=within(recipe, minutes, sequences))
     trial.set_user_attr("pretrained", bool(initial))
     trial.set_user_attr("recipe", run.recipe.to_dict())
     epochs = sum(phase.epochs for phase in run.recipe.phases)
@@ -203,22 +201,16 @@ def _run_trial(
     return kept_epoch(run.recipe, history)["val_logits_auroc"]
 
 
-def _trained(study: optuna.Study) -> list[FrozenTrial]:
-    done = study.get_trials(states=_DONE)
-    return [trial for trial in done if "repeats" not in trial.user_attrs]
-
-
 def _row(trial: FrozenTrial) -> dict:
-    planned = trial.user_attrs["recipe"]["phases"]
-    diverged = trial.user_attrs.get("diverged")
+    noted = trial.user_attrs
     return {
         "trial": trial.number,
-        "state": "diverged" if diverged else trial.state.name.lower(),
+        "state": "diverged" if "diverged" in noted else trial.state.name.lower(),
         "value": trial.value,
         "epochs": len(trial.intermediate_values),
-        "planned_epochs": sum(phase["epochs"] for phase in planned),
+        "planned_epochs": sum(phase["epochs"] for phase in noted["recipe"]["phases"]),
         "seconds": round(trial.duration.total_seconds(), 1),
-        "pretrained": trial.user_attrs["pretrained"],
+        "pretrained": noted["pretrained"],
         "point": {name: trial.params[name] for name in GRID},
     }
 
@@ -226,11 +218,8 @@ def _row(trial: FrozenTrial) -> dict:
 def _validation_films(run: Run) -> dict[str, int]:
     """Those that the AUROC is of: of sources that have normal films."""
     labels = source_labels(run.table.examples)
-    films = [
-        example.label
-        for example in run.table.of("validation").examples
-        if "normal" in labels[example.source]
-    ]
+    validation = run.table.of("validation").examples
+    films = [e.label for e in validation if "normal" in labels[e.source]]
     return {"films": len(films), "fractured": len(films) - films.count("normal")}
 
 

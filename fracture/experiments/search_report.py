@@ -46,17 +46,11 @@ def _start(row: Mapping) -> str:
 
 
 def plot_search(summary: Mapping, path: str | Path) -> None:
-    """AUROC trial by trial, and at each value of the grid.
-
-    Args:
-        summary: see `render_search`.
-    """
+    """AUROC trial by trial, and at each value of the grid, of a `search.json`."""
     grid, rows = summary["grid"], summary["rows"]
+    places, ratios = [["trials"] * len(grid), list(grid)], (1.2, 1)
     figure, axes = pyplot.subplot_mosaic(
-        [["trials"] * len(grid), list(grid)],
-        sharey=True,
-        figsize=(12, 7),
-        height_ratios=(1.2, 1),
+        places, sharey=True, figsize=(12, 7), height_ratios=ratios
     )
     complete = np.array(
         [row["value"] if row["state"] == "complete" else np.nan for row in rows]
@@ -67,12 +61,8 @@ def plot_search(summary: Mapping, path: str | Path) -> None:
     _trials(top, numbers, summary)
     top.set_xlabel("trial")
     top.xaxis.get_major_locator().set_params(integer=True)
-    top.legend(
-        frameon=False,
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1),
-        ncols=len(_KINDS) + 3,
-    )
+    above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1)}
+    top.legend(frameon=False, ncols=len(_KINDS) + 3, **above)
     beside = np.linspace(-0.25, 0.25, len(rows))  # in a column, earlier trials are left
     for name, values in grid.items():
         axis, values = axes[name], sorted(values)
@@ -83,9 +73,8 @@ def plot_search(summary: Mapping, path: str | Path) -> None:
                 ends = place - 0.4, place + 0.4
                 axis.hlines(np.median(there), *ends, color="black", linewidth=1)
         _trials(axis, column + beside, summary)
-        axis.set_xticks(
-            range(len(values)), [f"{value:g}" for value in values], fontsize=8
-        )
+        labels = [f"{value:g}" for value in values]
+        axis.set_xticks(range(len(values)), labels, fontsize=8)
         axis.set_xlim(-0.5, len(values) - 0.5)
         axis.set_xticks(np.arange(len(values) - 1) + 0.5, minor=True)
         axis.grid(which="minor", axis="x", color="0.9")
@@ -113,13 +102,10 @@ def _trials(axis: Axes, places: np.ndarray, summary: Mapping) -> None:
         ("best", "D", "black", _best(summary)),
         ("published choice", "s", GREEN, _published(summary)),
     )
+    hollow = {"markerfacecolor": "none", "markersize": 13}
     for label, marker, colour, row in rings:
         if row:
             at = rows.index(row)
             axis.plot(
-                *(places[at], values[at], marker),
-                color=colour,
-                markerfacecolor="none",
-                markersize=13,
-                label=label,
+                places[at], values[at], marker, color=colour, label=label, **hollow
             )

@@ -7,11 +7,11 @@ They are layers with fixed weights, so that they travel with the network's own.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import keras
 import numpy as np
-from scipy.linalg import eigh
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
@@ -20,108 +20,10 @@ from fracture.classes import BODY_PARTS, CLASSES
 from fracture.data.datasets import Example
 from fracture.data.non_radiographs import non_radiographs
 from fracture.data.phantom import draw_phantom
+from fracture.model.novelty import NoveltyDetector, install_novelty
 from fracture.radiograph.letterbox import make_squares
 
-QUANTILE = 0.99  # of validation films that must count as in distribution
 _BODY_PART_C = 0.01  # inverse regularisation of the logistic regressions
-_NOVELTY_C = 3e-4
-_COMPONENTS = 256
-_FLOOR = 1e-3  # keeps rounding errors of silent channels small under the root
-_CAP = 25.0  # five standard deviations: what lies beyond is not stranger
-
-
-@keras.saving.register_keras_serializable(package="fracture")
-class Novelty(keras.layers.Layer):
-    """`NoveltyDetector` inside the graph: embeddings `(n, channels)` to `(n,)`."""
-
-    def build(self, input_shape):
-        channels = input_shape[-1]
-        shapes = {
-            "centre": (channels,),
-            "directions": (channels, _COMPONENTS),
-            "linear": (_COMPONENTS,),
-            "square": (_COMPONENTS,),
-            "bias": (),
-        }
-        for name, shape in shapes.items():
-            weight = self.add_weight(
-                name=name, shape=shape, initializer="zeros", trainable=False
-            )
-            setattr(self, name, weight)
-
-    def call(self, embedding):
-        """Log-odds; greater is stranger."""
-        centred = keras.ops.sqrt(embedding + _FLOOR) - self.centre
-        z = keras.ops.matmul(centred, self.directions)
-        capped = keras.ops.minimum(z * z, _CAP)
-        scores = z * self.linear + capped * self.square
-        return keras.ops.sum(scores, axis=-1) + self.bias
-
-    def compute_output_shape(self, input_shape):
-        return input_shape[:1]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class NoveltyDetector:
-    """A Mahalanobis distance whose directions are weighed by outlier exposure.
-
-    Pooled features, square-rooted, are whitened on training films (principal
-    directions). A logistic regression on the coordinates and their capped squares then
-    tells films from other pictures (Hendrycks et al., ICLR 2019). With `square`
-    constant and `linear` zero it is the Mahalanobis distance of Lee et al. (NeurIPS
-    2018).
-
-    Attributes:
-        centre: `(channels,)`.
-        directions: `(channels, components)`.
-        linear, square: `(components,)`.
-        bias: log-odds at the centre.
-    """
-
-    centre: np.ndarray
-    directions: np.ndarray
-    linear: np.ndarray
-    square: np.ndarray
-    bias: float
-
-    @classmethod
-    def fit(cls, films: np.ndarray, strange: np.ndarray) -> NoveltyDetector:
-        """Fits on embeddings `(n, channels)`, >= 0, of films and of other pictures."""
-        root = _root(films)
-        centre, scale = root.mean(0), root.std(0)
-        scale = scale + 0.05 * scale.mean()  # a channel that hardly varies stays small
-        unit = (root - centre) / scale
-        count = min(_COMPONENTS, len(unit) - 1, unit.shape[1])
-        last = unit.shape[1] - 1
-        values, vectors = eigh(
-            unit.T @ unit / len(unit), subset_by_index=(last - count + 1, last)
-        )
-        values = np.maximum(values, 1e-3 * values[-1])
-        directions = np.zeros((unit.shape[1], _COMPONENTS))
-        directions[:, :count] = vectors / np.sqrt(values) / scale[:, None]
-        weights = np.repeat(
-            (1.0, len(films) / len(strange)), (len(films), len(strange))
-        )
-        both = np.concatenate([films, strange])
-        is_strange = np.arange(len(both)) >= len(films)
-        z = (_root(both) - centre) @ directions
-        model = LogisticRegression(C=_NOVELTY_C, max_iter=500)
-        model.fit(_expand(z), is_strange, sample_weight=weights)
-        linear, square = np.split(model.coef_[0], 2)
-        return cls(centre, directions, linear, square / 2, float(model.intercept_[0]))
-
-    def score(self, embedding: np.ndarray) -> np.ndarray:
-        """`(n, channels)` to log-odds `(n,)`, greater is stranger."""
-        z = (_root(embedding) - self.centre) @ self.directions
-        return _expand(z) @ np.append(self.linear, 2 * self.square) + self.bias
-
-
-def _root(embedding: np.ndarray) -> np.ndarray:
-    return np.sqrt(embedding.astype(np.float64) + _FLOOR)
-
-
-def _expand(z: np.ndarray) -> np.ndarray:
-    return np.hstack([z, np.minimum(z**2, _CAP) / 2])
 
 
 def embed(network: keras.Model, squares: np.ndarray) -> np.ndarray:
@@ -149,38 +51,31 @@ class Exposure:
     def draw(
         cls, network: keras.Model, squares: np.ndarray, per_kind: int, seed: int
     ) -> Exposure:
-        """Draws the pictures and embeds them.
+        """Draws the pictures and embeds them by a trained network.
 
         Args:
-            network: from `build_network`, trained.
             squares: the training films, uint8 `(n, size, size, 1)`.
             per_kind: pictures of each kind, and one and a half times as many limbs.
             seed: of the pictures.
         """
-        size = squares.shape[1]
+
+        def embedded(pictures: Sequence[np.ndarray]) -> np.ndarray:
+            return embed(network, make_squares(pictures, squares.shape[1]))
+
         films = embed(network, squares)
-        limbs = [
-            draw_phantom(label, index).pixels
-            for label in CLASSES
-            for index in range(per_kind // 2)
-        ]
-        return cls(
-            films,
-            np.concatenate([films, embed(network, make_squares(limbs, size))]),
-            {
-                kind: embed(network, make_squares(pictures, size))
-                for kind, pictures in non_radiographs(per_kind, seed).items()
-            },
-        )
+        drawn = itertools.product(CLASSES, range(per_kind // 2))
+        limbs = embedded([draw_phantom(*limb).pixels for limb in drawn])
+        strange = non_radiographs(per_kind, seed, jobs=-1)
+        strange = {kind: embedded(pictures) for kind, pictures in strange.items()}
+        return cls(films, np.concatenate([films, limbs]), strange)
 
 
 def fit_auxiliary_outputs(
     network: keras.Model, exposure: Exposure, examples: Sequence[Example]
 ) -> list[str]:
-    """Fits the layers `body_parts` and `novelty`, on training films.
+    """Fits the layers `body_parts` and `novelty` of a trained network.
 
     Args:
-        network: from `build_network`, trained.
         exposure: of the same network.
         examples: the training films.
 
@@ -192,19 +87,13 @@ def fit_auxiliary_outputs(
     return fit_body_parts(network, exposure.films, [e.tags for e in examples])
 
 
-def install_novelty(network: keras.Model, detector: NoveltyDetector) -> None:
-    """Puts a detector into a network's layer `novelty`."""
-    values = [np.asarray(value) for value in dataclasses.astuple(detector)]
-    network.get_layer("novelty").set_weights(values)
-
-
 def fit_body_parts(
     network: keras.Model, embedding: np.ndarray, tags: Sequence[frozenset[str]]
 ) -> list[str]:
     """Fits one logistic regression a body part; films without any part are left out.
 
     Args:
-        network: from `build_network`; its layer `body_parts` takes the result.
+        network: its layer `body_parts` takes the result.
         embedding: `(n, channels)` of training films.
         tags: of the same films; their body parts are the truth, several at a time.
 
@@ -239,9 +128,7 @@ def fit_cascade(
     and the body parts.
 
     Args:
-        network: from `build_network`, of a recipe with that head.
-        squares: uint8 `(n, size, size, 1)`.
-        examples: of the same films.
+        squares: uint8 `(n, size, size, 1)`, of the films in `examples`.
     """
     embedding = embed(network, squares)
     fit_body_parts(network, embedding, [example.tags for example in examples])

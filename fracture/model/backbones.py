@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 
 import keras
@@ -30,8 +31,7 @@ class Backbone:
         first: centre of the first cell, in pixels from the edge; with strided 3 x 3
             convolutions that pad on one side only it is not half a stride.
         last_block: first layer of its last block.
-        constructor: of the stand-alone model in keras.applications, None without one;
-            takes `include_top`, `weights` and, with a width, `alpha`.
+        constructor: of the stand-alone model in keras.applications, None without one.
         file: name of its ImageNet weights in a folder of such.
         tag: its family on the Hub.
         has_width: whether `Recipe.alpha` scales it.
@@ -54,10 +54,12 @@ class Backbone:
     added: tuple[str, ...] = ()
     finer: Callable[[keras.Layer], keras.Layer] | None = None
 
-    def bare(self, recipe: Recipe, weights: str | None) -> keras.Model:
-        """The stand-alone model that ImageNet weights are of."""
+    def bare(self, recipe: Recipe, weights: str | None, pixels=None) -> keras.Model:
+        """The stand-alone model that ImageNet weights are of, on `pixels` if given."""
         width = {"alpha": recipe.alpha} if self.has_width else {}
-        return self.constructor(include_top=False, weights=weights, **width)
+        return self.constructor(
+            input_tensor=pixels, include_top=False, weights=weights, **width
+        )
 
     def layers(self, model: keras.Model) -> list[keras.layers.Layer]:
         """Its layers in a network: those between `pixels` and `features`."""
@@ -67,11 +69,8 @@ class Backbone:
 
     def lent_layers(self, model: keras.Model) -> list[keras.layers.Layer]:
         """Its layers in a network that a stand-alone model has as well."""
-        return [
-            layer
-            for layer in self.layers(model)
-            if not (self.added and layer.name.startswith(self.added))
-        ]
+        layers = self.layers(model)
+        return [layer for layer in layers if not layer.name.startswith(self.added)]
 
     def last_block_layers(self, model: keras.Model) -> list[keras.layers.Layer]:
         """Its layers in a network from `last_block` on."""
@@ -79,10 +78,21 @@ class Backbone:
         return layers[[layer.name for layer in layers].index(self.last_block) :]
 
 
-def _published(
-    constructor: Callable, scaling: tuple | None = None, width: bool = False, **options
-) -> Callable:
-    """A network of keras.applications, on films that are scaled as it expects."""
+def _application(
+    name: str,
+    first: float,
+    last_block: str,
+    tag: str,
+    scaling: tuple | None = None,
+    width: bool = False,
+    **options,
+) -> Backbone:
+    """A network of keras.applications as a backbone; all of them have stride 32.
+
+    Args:
+        scaling: means and deviations that its weights expect; None: -1 to 1.
+        options: of its constructor.
+    """
 
     def build(pixels, recipe: Recipe):
         pixels = keras.layers.Concatenate(name="pixels")([pixels] * 3)
@@ -91,28 +101,14 @@ def _published(
             pixels = keras.layers.Rescaling(
                 1 / deviations, -means / deviations, name="imagenet_scale"
             )(pixels)
-        settings = {**options, "alpha": recipe.alpha} if width else options
-        return constructor(
-            input_tensor=pixels, include_top=False, weights=None, **settings
-        ).output
+        return backbone.bare(recipe, None, pixels).output
 
-    return build
-
-
-def _blocks(widths: Sequence[int], dilations: Sequence[int], norm: bool):
-    """Convolution, (batch norm,) ReLU; blocks that are not dilated end in pooling."""
-
-    def build(pixels, recipe: Recipe):
-        x = keras.layers.Identity(name="pixels")(pixels)
-        for number, (width, dilation) in enumerate(
-            zip(widths, dilations, strict=True), 1
-        ):
-            x = _convolution(x, width, f"conv{number}", dilation, norm)
-            if dilation == 1:
-                x = keras.layers.MaxPooling2D(name=f"pool{number}")(x)
-        return x
-
-    return build
+    constructor = functools.partial(getattr(keras.applications, name), **options)
+    file = f"{name.lower()}{'_{alpha}' if width else ''}_imagenet.weights.h5"
+    backbone = Backbone(
+        name, build, 32, first, last_block, constructor, file, tag, width
+    )
+    return backbone
 
 
 def _convolution(x, width: int, name: str, dilation: int = 1, norm: bool = True):
@@ -130,12 +126,19 @@ def _convolution(x, width: int, name: str, dilation: int = 1, norm: bool = True)
     return keras.layers.ReLU(name=f"{name}_relu")(x)
 
 
+_SMALL = _application(
+    "MobileNetV3Small",
+    31.5,
+    "added2",
+    "mobilenet",
+    width=True,
+    include_preprocessing=False,
+)
+
+
 def _hybrid(pixels, recipe: Recipe):
     """MobileNetV3-Small and two convolution blocks on top."""
-    extract = _published(
-        keras.applications.MobileNetV3Small, width=True, include_preprocessing=False
-    )
-    x = extract(pixels, recipe)
+    x = _SMALL.build(pixels, recipe)
     for number in (1, 2):
         x = _convolution(x, 128, f"added{number}")
         x = keras.layers.Dropout(recipe.dropout[0], name=f"added{number}_drop")(x)
@@ -158,35 +161,24 @@ def _mobilenetv2_at_16(layer: keras.Layer) -> keras.Layer:
     return layer.from_config(config)
 
 
-def _application(
-    name: str,
-    first: float,
-    last_block: str,
-    tag: str,
-    scaling: tuple | None = None,
-    width: bool = False,
-) -> Backbone:
-    """A network of keras.applications as a backbone; all of them have stride 32."""
-    constructor = getattr(keras.applications, name)
-    return Backbone(
-        name,
-        _published(constructor, scaling, width),
-        32,
-        first,
-        last_block,
-        constructor,
-        f"{name.lower()}{'_{alpha}' if width else ''}_imagenet.weights.h5",
-        tag,
-        width,
-    )
-
-
 def _plain(
     title: str, widths: Sequence[int], dilations: Sequence[int], norm: bool = True
 ) -> Backbone:
-    """A CNN of this project; its stride is that of its poolings."""
+    """A CNN of this project: convolution, batch norm if asked for, ReLU.
+
+    Blocks that are not dilated end in pooling; its stride is that of its poolings.
+    """
+
+    def build(pixels, recipe: Recipe):
+        x = keras.layers.Identity(name="pixels")(pixels)
+        blocks = zip(widths, dilations, strict=True)
+        for number, (width, dilation) in enumerate(blocks, 1):
+            x = _convolution(x, width, f"conv{number}", dilation, norm)
+            if dilation == 1:
+                x = keras.layers.MaxPooling2D(name=f"pool{number}")(x)
+        return x
+
     stride = 2 ** list(dilations).count(1)
-    build = _blocks(widths, dilations, norm)
     return Backbone(title, build, stride, stride / 2, f"conv{len(widths)}")
 
 
@@ -199,7 +191,7 @@ BACKBONES: dict[str, Backbone] = {
         finer=_mobilenetv2_at_16,
     ),
     "mobilenetv3small-cnn": dataclasses.replace(
-        _application("MobileNetV3Small", 31.5, "added2", "mobilenet", width=True),
+        _SMALL,
         title="MobileNetV3-Small with convolution blocks",
         build=_hybrid,
         added=("added",),

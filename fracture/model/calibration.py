@@ -53,13 +53,8 @@ class Calibration:
         start = np.zeros(2)
         bounds = ((np.log(0.05), np.log(20)), (-10, 10))
         found = minimize(loss, start, method="L-BFGS-B", bounds=bounds)
-        return cls(
-            float(np.exp(found.x[0])),
-            float(found.x[1]),
-            len(logits),
-            loss(start),
-            float(found.fun),
-        )
+        temperature, offset = float(np.exp(found.x[0])), float(found.x[1])
+        return cls(temperature, offset, len(logits), loss(start), float(found.fun))
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Calibrated `(n, 3)`."""
@@ -119,8 +114,9 @@ def operating_points(fractured: np.ndarray, probability: np.ndarray) -> dict[str
     false_positive, sensitivity, thresholds = roc_curve(
         fractured, probability, drop_intermediate=False
     )
+    specificity = 1 - false_positive
     out = int(np.argmax(sensitivity >= RULE_OUT_SENSITIVITY))
-    inward = int(np.flatnonzero(1 - false_positive >= RULE_IN_SPECIFICITY)[-1])
+    inward = int(np.flatnonzero(specificity >= RULE_IN_SPECIFICITY)[-1])
     # Where one threshold does both, there is no uncertain band.
     inward = min(inward, out)
     # Half way to the next score, so that no rounding moves a film across.
@@ -130,7 +126,7 @@ def operating_points(fractured: np.ndarray, probability: np.ndarray) -> dict[str
         name: {
             "threshold": float(thresholds[index]),
             "sensitivity": float(sensitivity[index]),
-            "specificity": float(1 - false_positive[index]),
+            "specificity": float(specificity[index]),
             "films": len(fractured),
             "fractured": int(np.sum(fractured)),
         }

@@ -9,13 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from fracture.classes import CLASSES
 from fracture.data.phantom import draw_phantom
-from fracture.model.export import (
-    TOLERANCE,
-    ParityError,
-    difference,
-    load_keras_model,
-)
+from fracture.model.export import TOLERANCE, ParityError, difference, load_keras_model
 from fracture.radiograph.letterbox import make_squares
 from fracture.weights import WeightsConfig
 
@@ -101,26 +97,19 @@ def convert(folder: str | Path, kind: str, out: str | Path) -> float:
         raise FileExistsError(f"{out} exists: delete it, or name another")
     size = WeightsConfig.load(folder).image_size
     model = load_keras_model(folder)
-    films = [
-        draw_phantom(label, seed).pixels
-        for label in ("normal", "hairline", "displaced")
-        for seed in (1, 2)
-    ]
+    films = [draw_phantom(label, seed).pixels for label in CLASSES for seed in (1, 2)]
     films = make_squares(films, size)
     reference = model(films, training=False)  # the exporters want a called model, too
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as unproven:
         path = Path(unproven) / out.name
         model.export(str(path), format=kind, verbose=False)
-        parity = _compare(reference, target.run(path, films))
+        found = target.run(path, films)
+        if found.keys() != reference.keys():
+            raise ParityError(f"outputs are {sorted(found)}, not {sorted(reference)}")
+        parity = difference(reference, found)
         if not parity <= TOLERANCE:  # not a number is no better
             raise ParityError(f"{kind} and Keras model differ by {parity:.2g}")
         for part in Path(unproven).iterdir():
             part.replace(out.parent / part.name)
     return parity
-
-
-def _compare(reference: dict, found: Outputs) -> float:
-    if set(found) != set(reference):
-        raise ParityError(f"outputs are {sorted(found)}, not {sorted(reference)}")
-    return difference(reference, found)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,9 +13,9 @@ import numpy as np
 
 from fracture.classes import BODY_PARTS, CLASSES, MAPS
 from fracture.classifier import FractureClassifier
-from fracture.model.auxiliary_outputs import QUANTILE
 from fracture.model.calibration import Calibration, Serving
-from fracture.model.network import build_network, map_grid
+from fracture.model.network import load_network, map_grid
+from fracture.model.novelty import QUANTILE
 from fracture.model.recipe import Recipe
 from fracture.version import __version__
 from fracture.weights import CONFIG_FILE, FORMAT, KERAS_FILE, MODEL_FILE, sha256
@@ -34,20 +34,12 @@ def serving_model(network: keras.Model, calibration: Calibration) -> keras.Model
     """The network as served: uint8 film to what `FractureClassifier` reads.
 
     The outputs are calibrated `probabilities`, `heatmaps`, `body_parts`, `novelty`.
-
-    Args:
-        network: from `build_network`.
     """
     offsets = np.array([calibration.normal_offset, 0, 0], np.float32)
     logits = network.output["logits"] / calibration.temperature + offsets
-    return keras.Model(
-        network.input,
-        {
-            "probabilities": keras.ops.softmax(logits),
-            **{key: network.output[key] for key in _PASSED_ON},
-        },
-        name=network.name,
-    )
+    outputs = {"probabilities": keras.ops.softmax(logits)}
+    outputs |= {key: network.output[key] for key in _PASSED_ON}
+    return keras.Model(network.input, outputs, name=network.name)
 
 
 def export_weights(
@@ -80,7 +72,7 @@ def export_weights(
     model(probe[:1], training=False)  # the ONNX exporter wants a model that was called
     model.export(folder / MODEL_FILE, format="onnx", verbose=False)
     size, cells = recipe.image_size, network.output["heatmaps"].shape[1]
-    grid = map_grid(recipe, cells)
+    first, step, _ = map_grid(recipe, cells)
     config = {
         "format": FORMAT,
         "name": f"fracture-{recipe.name}",
@@ -95,24 +87,16 @@ def export_weights(
             "preprocessing": "fracture.radiograph.Letterbox: aspect kept, black pad",
         },
         "outputs": {
-            "probabilities": {
-                "shape": [len(CLASSES)],
-                "dtype": "float32",
-                "value_range": [0, 1],
-                "meaning": "calibrated class probabilities",
-            },
+            "probabilities": _chances("calibrated class probabilities", CLASSES),
             "heatmaps": {
                 "shape": [cells, cells, len(MAPS)],
                 "dtype": "float32",
                 "meaning": "Grad-CAM of each class logit and of the fracture log-odds, "
                 "log-odds per cell",
             },
-            "body_parts": {
-                "shape": [len(BODY_PARTS)],
-                "dtype": "float32",
-                "value_range": [0, 1],
-                "meaning": f"probability that the film shows {', '.join(BODY_PARTS)}",
-            },
+            "body_parts": _chances(
+                f"probability that the film shows {', '.join(BODY_PARTS)}", BODY_PARTS
+            ),
             "novelty": {
                 "shape": [],
                 "dtype": "float32",
@@ -126,22 +110,27 @@ def export_weights(
         },
         "calibration": serving.calibration.to_dict(),
         "operating_points": serving.operating_points,
-        "heatmap_grid": {"first": grid.first, "step": grid.step},
+        "heatmap_grid": {"first": first, "step": step},
         "heatmap_reference": serving.heatmap_reference,
         "recipe": recipe.to_dict(),
         "data": provenance,
         "packages": _package_versions(),
         "files": {name: sha256(folder / name) for name in (MODEL_FILE, KERAS_FILE)},
     }
-    text = json.dumps(config, indent=2) + "\n"
     temporary = folder / f"{CONFIG_FILE}.part"
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, folder / CONFIG_FILE)
+    temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(folder / CONFIG_FILE)
     parity = measure_parity(folder, model, probe)
     if not parity <= TOLERANCE:
         (folder / CONFIG_FILE).unlink()
         raise ParityError(f"exported and Keras model differ by {parity:.2g}")
     return parity
+
+
+def _chances(meaning: str, names: Sequence[str]) -> dict:
+    """An output in config.json: one probability for each name."""
+    size = {"shape": [len(names)], "dtype": "float32", "value_range": [0, 1]}
+    return {**size, "meaning": meaning}
 
 
 def measure_parity(folder: str | Path, model: keras.Model, probe: np.ndarray) -> float:
@@ -155,31 +144,13 @@ def measure_parity(folder: str | Path, model: keras.Model, probe: np.ndarray) ->
 
 
 def difference(reference: Mapping, found: Mapping[str, np.ndarray]) -> float:
-    """Largest difference of any output by name, relative for values beyond 1.
+    """Largest difference from a Keras model's outputs, relative for values beyond 1."""
 
-    Args:
-        reference: of a Keras model.
-    """
-    gaps = []
-    for name, values in found.items():
+    def gap(name: str) -> float:
         expected = keras.ops.convert_to_numpy(reference[name])
-        gap = np.abs(values - expected) / np.maximum(1, np.abs(expected))
-        gaps.append(gap.max())
-    return float(np.max(gaps))
+        return (np.abs(found[name] - expected) / np.maximum(1, np.abs(expected))).max()
 
-
-def load_network(folder: str | Path) -> tuple[Recipe, keras.Model]:
-    """Rebuilds the network of a weights folder from its recipe and tensors.
-
-    The architecture comes from code, the file is read as plain arrays: nothing in the
-    folder is executed.
-    """
-    folder = Path(folder)
-    values = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    recipe = Recipe.from_dict(values["recipe"])
-    network = build_network(recipe)
-    network.load_weights(folder / KERAS_FILE)
-    return recipe, network
+    return float(np.max([gap(name) for name in found]))
 
 
 def load_keras_model(folder: str | Path) -> keras.Model:
@@ -192,8 +163,6 @@ def load_keras_model(folder: str | Path) -> keras.Model:
 def _package_versions() -> dict[str, str]:
     versions = {}
     for name in _PACKAGES:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return versions

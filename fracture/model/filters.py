@@ -68,8 +68,4 @@ def _fixed(grey, kernels: np.ndarray, name: str):
     )(grey)
 
 
-FILTERS: dict[str, Callable] = {
-    "gaussian": gaussian,
-    "contrast": contrast,
-    "schmid": schmid,
-}
+FILTERS: dict[str, Callable] = dict(gaussian=gaussian, contrast=contrast, schmid=schmid)

@@ -19,27 +19,34 @@ import numpy as np
 
 from fracture.classes import CLASSES
 
+_BATCH = 8
+
 
 class GradCAMHead(keras.layers.Layer):
     """A head that returns its logits together with what caused them.
 
-    Subclasses say how logits come out of pooled features, and their derivative.
+    Subclasses say how logits come out of pooled features, and their derivative. They
+    keep their own arguments in `settings`.
     """
 
-    def __init__(self, name: str, **kwargs):
+    settings: dict
+
+    def __init__(self, name: str = "head", **kwargs):
         super().__init__(name=name, **kwargs)
         self.pool = keras.layers.GlobalAveragePooling2D(name="pool")
 
+    def get_config(self):
+        return {**super().get_config(), **self.settings}
+
     def build(self, input_shape):
         # Sharpness of the map's softmax in the localisation loss, learned.
-        self.log_sharpness = self.add_weight(
-            shape=(), initializer=keras.initializers.Constant(0.0), name="log_sharpness"
-        )
+        self.log_sharpness = self.add_weight(name="log_sharpness", initializer="zeros")
 
     @property
     def dropouts(self) -> list[keras.layers.Dropout]:
-        """The dropout layers inside."""
-        raise NotImplementedError
+        """The dropout layers inside, in the order they were made."""
+        dropout = keras.layers.Dropout
+        return [part for part in vars(self).values() if isinstance(part, dropout)]
 
     def logits(self, pooled, *context, training=False):
         """Class logits `(n, 3)` of pooled features `(n, channels)`."""
@@ -69,22 +76,13 @@ class GradCAMHead(keras.layers.Layer):
         signed = _signed_maps(features, logits, through)
         cells = features.shape[1] * features.shape[2]
         sharpness = cells * keras.ops.exp(self.log_sharpness)
+        # The maps explain the network as served; only the logits see dropout.
         if training:
-            # The maps explain the network as served; only the logits see dropout.
             logits = self.logits(pooled, *context, training=True)
         return {
             "logits": logits,
             "heatmaps": keras.ops.relu(signed),
             "evidence": signed[..., -1] * sharpness,
-        }
-
-    def compute_output_shape(self, input_shape):
-        features = input_shape[0] if isinstance(input_shape, list) else input_shape
-        n, rows, columns, _ = features
-        return {
-            "logits": (n, len(CLASSES)),
-            "heatmaps": (n, rows, columns, len(CLASSES) + 1),
-            "evidence": (n, rows, columns),
         }
 
 
@@ -96,9 +94,8 @@ def _listed(inputs) -> list | tuple:
 def _signed_maps(features, logits, through):
     """Grad-CAM before the ReLU, `(n, rows, columns, 4)`."""
     severity = keras.ops.softmax(logits[:, 1:], axis=-1)
-    fracture = (
-        keras.ops.sum(through[:, :, 1:] * severity[:, None], axis=-1) - through[:, :, 0]
-    )
+    graded = keras.ops.sum(through[:, :, 1:] * severity[:, None], axis=-1)
+    fracture = graded - through[:, :, 0]
     through = keras.ops.concatenate([through, fracture[:, :, None]], axis=-1)
     rows, columns, channels = features.shape[1:]
     flat = keras.ops.reshape(features, (-1, rows * columns, channels))
@@ -137,19 +134,13 @@ def autodiff_gradcam(model: keras.Model, images: np.ndarray) -> np.ndarray:
 
 
 def gradcam_difference(model: keras.Model, images: np.ndarray) -> float:
-    """Largest difference of closed form and autodiff, relative to each map's maximum.
-
-    Args:
-        model, images: see `autodiff_gradcam`.
-    """
-    found = []
-    for start in range(0, len(images), 8):  # a tape over many films fills the memory
-        batch = images[start : start + 8]
-        closed = model(batch, training=False)["heatmaps"]
-        found.append(
-            (autodiff_gradcam(model, batch), keras.ops.convert_to_numpy(closed))
-        )
-    reference, closed = map(np.concatenate, zip(*found, strict=True))
+    """Largest difference from `autodiff_gradcam`, relative to each map's maximum."""
+    # A tape over many films fills the memory.
+    batches = np.array_split(images, range(_BATCH, len(images), _BATCH))
+    reference = np.concatenate([autodiff_gradcam(model, films) for films in batches])
+    closed = np.concatenate(
+        [model(films, training=False)["heatmaps"] for films in batches]
+    )
     # A map may be zero everywhere.
     largest = np.maximum(reference.max((0, 1, 2)), 1e-12)
     return float((np.abs(closed - reference).max((0, 1, 2)) / largest).max())

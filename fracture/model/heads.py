@@ -24,14 +24,13 @@ class ExplainedHead(GradCAMHead):
 
     def __init__(
         self,
-        hidden_units: int = 128,
-        dropout: tuple[float, float] = (0.7, 0.5),
-        l2: float = 0.0,
-        sigmoid: bool = False,
-        name: str = "head",
+        hidden_units: int,
+        dropout: tuple[float, float],
+        l2: float,
+        sigmoid: bool,
         **kwargs,
     ):
-        super().__init__(name=name, **kwargs)
+        super().__init__(**kwargs)
         self.settings = dict(
             hidden_units=hidden_units, dropout=dropout, l2=l2, sigmoid=sigmoid
         )
@@ -43,7 +42,6 @@ class ExplainedHead(GradCAMHead):
             name="hidden",
         )
         self.drop_hidden = keras.layers.Dropout(dropout[1], name="drop_hidden")
-        self.sigmoid = sigmoid
         outputs = 1 if sigmoid else len(CLASSES)
         self.classifier = keras.layers.Dense(outputs, name="classifier")
 
@@ -52,31 +50,21 @@ class ExplainedHead(GradCAMHead):
         self.hidden.build((None, input_shape[-1]))
         self.classifier.build((None, self.hidden.units))
 
-    @property
-    def dropouts(self) -> list[keras.layers.Dropout]:
-        return [self.drop_features, self.drop_hidden]
-
     def logits(self, pooled, training=False):
         hidden = self.hidden(self.drop_features(pooled, training=training))
         logits = self.classifier(self.drop_hidden(hidden, training=training))
-        if self.sigmoid:
-            half = logits - math.log(2)
-            logits = keras.ops.concatenate(
-                [keras.ops.zeros_like(logits), half, half], axis=-1
-            )
-        return logits
+        return _spread(logits - math.log(2)) if self.settings["sigmoid"] else logits
 
     def derivative(self, pooled):
         active = keras.ops.cast(self.hidden(pooled) > 0, pooled.dtype)
         kernel = self.classifier.kernel
-        if self.sigmoid:
-            kernel = keras.ops.concatenate(
-                [keras.ops.zeros_like(kernel), kernel, kernel], axis=-1
-            )
+        kernel = _spread(kernel) if self.settings["sigmoid"] else kernel
         return keras.ops.matmul(self.hidden.kernel, active[:, :, None] * kernel[None])
 
-    def get_config(self):
-        return {**super().get_config(), **self.settings}
+
+def _spread(half):
+    """Columns for all classes: zero for normal, the same for each kind of fracture."""
+    return keras.ops.concatenate([keras.ops.zeros_like(half), half, half], axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="fracture")
@@ -92,42 +80,29 @@ class CascadeHead(GradCAMHead):
         l2: penalty of the classifiers' kernels.
     """
 
-    def __init__(
-        self,
-        components: int = 64,
-        dropout: float = 0.0,
-        l2: float = 0.0,
-        name: str = "head",
-        **kwargs,
-    ):
-        super().__init__(name=name, **kwargs)
+    def __init__(self, components: int, dropout: float, l2: float, **kwargs):
+        super().__init__(**kwargs)
         self.settings = dict(components=components, dropout=dropout, l2=l2)
         self.drop = keras.layers.Dropout(dropout, name="drop")
 
     def build(self, input_shape):
         super().build(input_shape)
         channels, components = input_shape[0][-1], self.settings["components"]
-        fixed = {"initializer": "glorot_uniform", "trainable": False}
+        parts, classes, l2 = len(BODY_PARTS), len(CLASSES), self.settings["l2"]
         self.centre = self.add_weight(
             name="centre", shape=(channels,), initializer="zeros", trainable=False
         )
         self.directions = self.add_weight(
-            name="directions", shape=(channels, components), **fixed
+            name="directions", shape=(channels, components), trainable=False
         )
-        l2 = self.settings["l2"]
         self.kernels = self.add_weight(
             name="kernels",
-            shape=(len(BODY_PARTS), components, len(CLASSES)),
-            initializer="glorot_uniform",
+            shape=(parts, components, classes),
             regularizer=keras.regularizers.L2(l2) if l2 else None,
         )
         self.biases = self.add_weight(
-            name="biases", shape=(len(BODY_PARTS), len(CLASSES)), initializer="zeros"
+            name="biases", shape=(parts, classes), initializer="zeros"
         )
-
-    @property
-    def dropouts(self) -> list[keras.layers.Dropout]:
-        return [self.drop]
 
     def logits(self, pooled, parts, training=False):
         components = keras.ops.matmul(pooled - self.centre, self.directions)
@@ -146,6 +121,3 @@ class CascadeHead(GradCAMHead):
         chosen /= keras.ops.sum(chosen, axis=-1, keepdims=True)
         kernel = keras.ops.einsum("np,pkc->nkc", chosen, self.kernels)
         return kernel, keras.ops.matmul(chosen, self.biases)
-
-    def get_config(self):
-        return {**super().get_config(), **self.settings}

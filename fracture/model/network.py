@@ -10,10 +10,10 @@ from typing import NamedTuple
 import keras
 
 from fracture.classes import BODY_PARTS
-from fracture.model.auxiliary_outputs import Novelty
 from fracture.model.backbones import BACKBONES, MOMENTUM
 from fracture.model.filters import FILTERS
 from fracture.model.heads import CascadeHead, ExplainedHead
+from fracture.model.novelty import Novelty
 from fracture.model.recipe import Phase, Recipe
 from fracture.weights import CONFIG_FILE, KERAS_FILE
 
@@ -42,7 +42,6 @@ def build_network(
     """Builds the network of a recipe.
 
     Args:
-        recipe: what to build.
         phase: whose image size and output stride it gets; None builds it as served.
         backbone_weights: None (random), "imagenet" (downloaded by keras.applications),
             a `.weights.h5` file of the stand-alone backbone, or a weights folder of a
@@ -67,48 +66,41 @@ def build_network(
         raise ValueError(f"{recipe.backbone} has no output stride {stride}")
     low, high = recipe.value_range
 
-    # === Layers ===
-    film = keras.Input((size, size, 1), dtype="uint8", name="film")
-    scale = keras.layers.Rescaling((high - low) / 255.0, low, name="scale")
-    identity = keras.layers.Identity(name="features")
-    pool = keras.layers.GlobalAveragePooling2D(name="embedding")
+    # Made first: what a seed draws depends on the order in which layers are made.
     body_parts = keras.layers.Dense(
         len(BODY_PARTS), activation="sigmoid", trainable=False, name="body_parts"
     )
-    novelty = Novelty(name="novelty")
-
-    # === Functional Model ===
-    grey = film
+    grey = film = keras.Input((size, size, 1), dtype="uint8", name="film")
     if recipe.filters:
         grey = keras.ops.cast(grey, "float32")
         for name in recipe.filters:
             grey = FILTERS[name](grey)
-    features = identity(backbone.build(scale(grey), recipe))
+    scaled = keras.layers.Rescaling((high - low) / 255.0, low, name="scale")(grey)
+    features = backbone.build(scaled, recipe)
+    features = keras.layers.Identity(name="features")(features)
     body = keras.Model(film, features)
     early = body.get_layer(backbone.early).output if backbone.early else features
-    embedding = pool(early)
+    embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(early)
     parts = body_parts(embedding)
+    width, dropout, l2 = recipe.hidden_units, recipe.dropout, recipe.l2
     if recipe.head == "cascade":
-        head = CascadeHead(recipe.hidden_units, recipe.dropout[0], recipe.l2)
-        explained = head([features, parts])
+        explained = CascadeHead(width, dropout[0], l2)([features, parts])
     else:
         sigmoid = recipe.head == "sigmoid"
-        head = ExplainedHead(recipe.hidden_units, recipe.dropout, recipe.l2, sigmoid)
-        explained = head(features)
+        explained = ExplainedHead(width, dropout, l2, sigmoid)(features)
     outputs = {
         **explained,
         "embedding": embedding,
         "body_parts": parts,
-        "novelty": novelty(embedding),
+        "novelty": Novelty(name="novelty")(embedding),
     }
     model = keras.Model(film, outputs, name=recipe.name.replace("-", "_"))
 
     if backbone_weights is not None:
         _lend(_pretrained(recipe, backbone_weights), backbone.lent_layers(model))
-    if recipe.train_batch_norm:
-        for layer in backbone.layers(model):
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.momentum = MOMENTUM
+    for layer in backbone.layers(model):
+        if recipe.train_batch_norm and _is_norm(layer):
+            layer.momentum = MOMENTUM
     if not finer:
         return model
     clone = keras.models.clone_model(model, clone_function=backbone.finer)
@@ -150,51 +142,61 @@ def backbone_weights(recipe: Recipe, source: str) -> str | None:
         return None
     if not folder.is_dir():
         return source
-    if (config := folder / CONFIG_FILE).is_file():
-        values = json.loads(config.read_text(encoding="utf-8"))
-        lender = Recipe.from_dict(values["recipe"])
+    if (folder / CONFIG_FILE).is_file():
+        lender = recipe_of(folder)
         same = (lender.backbone, lender.alpha) == (recipe.backbone, recipe.alpha)
         return source if same else None
     path = folder / backbone.file.format(alpha=recipe.alpha)
     return str(path) if path.is_file() else None
 
 
+def recipe_of(folder: str | Path) -> Recipe:
+    """The recipe of a weights folder."""
+    values = json.loads((Path(folder) / CONFIG_FILE).read_text(encoding="utf-8"))
+    return Recipe.from_dict(values["recipe"])
+
+
+def load_network(folder: str | Path) -> tuple[Recipe, keras.Model]:
+    """Rebuilds the network of a weights folder from its recipe and tensors.
+
+    The architecture comes from code, the file is read as plain arrays: nothing in the
+    folder is executed.
+    """
+    recipe = recipe_of(folder)
+    network = build_network(recipe)
+    network.load_weights(Path(folder) / KERAS_FILE)
+    return recipe, network
+
+
 def _pretrained(recipe: Recipe, weights: str) -> list[keras.layers.Layer]:
     """The backbone's layers with the weights asked for."""
     backbone = BACKBONES[recipe.backbone]
     try:
-        if (folder := Path(weights)).is_dir():
-            values = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-            network = build_network(Recipe.from_dict(values["recipe"]))
-            network.load_weights(folder / KERAS_FILE)
-            return backbone.lent_layers(network)
+        if Path(weights).is_dir():
+            return backbone.lent_layers(load_network(weights)[1])
         if backbone.constructor is None:
             raise ValueError(f"there are none of {recipe.backbone}")
-        if weights == "imagenet":
-            return backbone.bare(recipe, weights).layers
-        bare = backbone.bare(recipe, None)
-        bare.load_weights(weights)
+        imagenet = weights == "imagenet"
+        bare = backbone.bare(recipe, weights if imagenet else None)
+        if not imagenet:
+            bare.load_weights(weights)
+        return bare.layers
     except Exception as error:  # keras raises whatever its downloader or h5py raise
         message = (
             f"cannot start from the backbone weights {weights!r} ({error}); name a "
             f".weights.h5 file of {recipe.backbone}, a weights folder, or 'none'"
         )
         raise BackboneError(message) from error
-    return bare.layers
 
 
 def _lend(
     lenders: Sequence[keras.layers.Layer], borrowers: Sequence[keras.layers.Layer]
 ) -> None:
     """Copies weights layer by layer, in order: names of InceptionV3 are counted up."""
-    pairs = zip(
-        *(
-            [layer for layer in layers if layer.weights]
-            for layers in (lenders, borrowers)
-        ),
-        strict=True,
+    lenders, borrowers = (
+        [layer for layer in layers if layer.weights] for layers in (lenders, borrowers)
     )
-    for lender, borrower in pairs:
+    for lender, borrower in zip(lenders, borrowers, strict=True):
         borrower.set_weights(lender.get_weights())
 
 
@@ -209,9 +211,7 @@ def set_trainable(
     Raises:
         ValueError: `unfreeze` names no layer of the backbone.
     """
-    backbone = BACKBONES[recipe.backbone]
-    layers = backbone.lent_layers(model)
-    names = [layer.name for layer in layers]
+    layers = BACKBONES[recipe.backbone].lent_layers(model)
     if unfreeze is None:
         start = len(layers)
     elif unfreeze == "all":
@@ -219,10 +219,14 @@ def set_trainable(
     elif isinstance(unfreeze, int):
         start = max(0, len(layers) - unfreeze)
     else:
-        found = [i for i, name in enumerate(names) if name.startswith(unfreeze)]
-        if not found:
+        found = (i for i, x in enumerate(layers) if x.name.startswith(unfreeze))
+        start = next(found, None)
+        if start is None:
             raise ValueError(f"no backbone layer's name starts with {unfreeze!r}")
-        start = found[0]
     for index, layer in enumerate(layers):
-        is_norm = isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = index >= start and (recipe.train_batch_norm or not is_norm)
+        learns = recipe.train_batch_norm or not _is_norm(layer)
+        layer.trainable = index >= start and learns
+
+
+def _is_norm(layer: keras.Layer) -> bool:
+    return isinstance(layer, keras.layers.BatchNormalization)

@@ -56,7 +56,7 @@ class Phase:
     ema: float | None = None
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A network and its training.
 
@@ -91,12 +91,12 @@ class Recipe:
 
     name: str
     description: str
-    image_size: int
+    image_size: int = 224
     value_range: tuple[float, float]
-    hidden_units: int
+    hidden_units: int = 128
     dropout: tuple[float, float]
-    l2: float
-    batch_size: int
+    l2: float = 0.0
+    batch_size: int = 32
     phases: tuple[Phase, ...]
     backbone: str = "mobilenetv2"
     alpha: float = 1.0
@@ -133,11 +133,7 @@ class Recipe:
 
         Frozen random features teach a head nothing. Batch norms learn too.
         """
-        first, *others = self.phases
-        first = dataclasses.replace(first, unfreeze="all")
+        phases = dataclasses.replace(self.phases[0], unfreeze="all"), *self.phases[1:]
         return dataclasses.replace(
-            self,
-            pretrained=False,
-            train_batch_norm=True,
-            phases=(first, *others),
+            self, pretrained=False, train_batch_norm=True, phases=phases
         )

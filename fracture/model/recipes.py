@@ -15,10 +15,7 @@ _DEFAULT = Recipe(
     ),
     image_size=384,
     value_range=(-1.0, 1.0),
-    hidden_units=128,
     dropout=(0.5, 0.3),
-    l2=0.0,
-    batch_size=32,
     phases=(
         Phase(1, 1e-3, None, 320, 32),
         Phase(14, 3e-4, "block_3", 320, 32, ema=0.995),
@@ -53,9 +50,7 @@ _PAPER = Recipe(
         "128 units, at most 20 epochs in each phase."
     ),
     alpha=0.75,
-    image_size=224,
     value_range=(0.0, 1.0),
-    hidden_units=128,
     dropout=(0.7, 0.5),
     l2=0.01,
     batch_size=64,
@@ -84,10 +79,7 @@ _CNN_150 = Recipe(
     head="sigmoid",
     image_size=150,
     value_range=(0.0, 1.0),
-    hidden_units=128,
     dropout=(0.0, 0.5),
-    l2=0.0,
-    batch_size=32,
     phases=(Phase(30, 1e-3, unfreeze="all"),),
     pretrained=False,
     train_batch_norm=True,
@@ -105,12 +97,10 @@ _CASCADE = Recipe(
     backbone="resnet50",
     filters=("gaussian", "contrast"),
     head="cascade",
-    image_size=224,
     value_range=(0.0, 255.0),
     hidden_units=64,
     dropout=(0.0, 0.0),
     l2=1e-4,
-    batch_size=32,
     phases=(Phase(10, 1e-3), Phase(10, 1e-3)),
 )
 _INCEPTION = dataclasses.replace(
@@ -157,37 +147,28 @@ _HYBRID = Recipe(
         "blocks of 128 channels, 20 epochs."
     ),
     backbone="mobilenetv3small-cnn",
-    image_size=224,
     value_range=(-1.0, 1.0),
-    hidden_units=128,
     dropout=(0.3, 0.3),
-    l2=0.0,
-    batch_size=32,
     phases=(Phase(8, 1e-3), Phase(12, 1e-4, unfreeze="all")),
     weight_decay=0.01,
     plateau=(0.5, 2),
     augmentation=Augmentation(shift=0.0, brightness=0.0, contrast=0.2),
 )
-_DENSENET = dataclasses.replace(
-    _HYBRID,
-    name="densenet121",
-    description="DenseNet121, which P4 compares its hybrid with.",
-    backbone="densenet121",
-    value_range=(0.0, 255.0),
-)
-_VGG = dataclasses.replace(
-    _DENSENET,
-    name="vgg16",
-    description="VGG-16, which P4 compares its hybrid with.",
-    backbone="vgg16",
-    phases=(Phase(8, 1e-4), Phase(12, 1e-4, unfreeze="all")),
-)
-_RESNET = dataclasses.replace(
-    _DENSENET,
-    name="resnet50",
-    description="ResNet50, which P4 compares its hybrid with.",
-    backbone="resnet50",
-)
+_COMPARED_WITH_HYBRID = [
+    dataclasses.replace(
+        _HYBRID,
+        name=backbone,
+        description=f"{title}, which P4 compares its hybrid with.",
+        backbone=backbone,
+        value_range=(0.0, 255.0),
+        phases=(Phase(8, rate), Phase(12, 1e-4, unfreeze="all")),
+    )
+    for backbone, title, rate in (
+        ("densenet121", "DenseNet121", 1e-3),
+        ("vgg16", "VGG-16", 1e-4),
+        ("resnet50", "ResNet50", 1e-3),
+    )
+]
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
@@ -202,8 +183,6 @@ RECIPES: dict[str, Recipe] = {
         _DILATED,
         _CRACKNET,
         _HYBRID,
-        _DENSENET,
-        _VGG,
-        _RESNET,
+        *_COMPARED_WITH_HYBRID,
     )
 }

@@ -64,7 +64,7 @@ def _plain(value: Any) -> Any:
         return value.value
     if isinstance(value, float):
         return round(value, 6)
-    if dataclasses.is_dataclass(value):
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}

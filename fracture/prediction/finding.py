@@ -8,7 +8,7 @@ from typing import Literal
 
 from fracture.classes import FRACTURE_CLASSES
 
-Severity = Literal[FRACTURE_CLASSES]
+Severity = Literal[FRACTURE_CLASSES]  # type: ignore[valid-type]
 
 
 class Finding(str, enum.Enum):
@@ -17,6 +17,8 @@ class Finding(str, enum.Enum):
     Attributes:
         words: the same for people.
     """
+
+    words: str
 
     NO_FRACTURE_SEEN = "no_fracture_seen", "No fracture seen"
     UNCERTAIN = "uncertain", "Uncertain: needs a reader"

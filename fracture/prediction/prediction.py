@@ -108,7 +108,8 @@ class Prediction:
 
     @functools.cached_property
     def _maps(self) -> np.ndarray:
-        letterbox = Letterbox(*self.film.pixels.shape, self.config.image_size)
+        height, width = self.film.pixels.shape
+        letterbox = Letterbox(height, width, self.config.image_size)
         return letterbox.to_film(self.grids, *self.config.heatmap_grid)
 
     def overlay(self, target: str = "fracture", opacity: float = 0.6) -> Image.Image:
@@ -134,8 +135,12 @@ class Prediction:
         return answer(self, FIELDS)
 
 
-_Probabilities = TypedDict("Probabilities", dict.fromkeys(CLASSES, float))
-_BodyParts = TypedDict("BodyParts", dict.fromkeys(BODY_PARTS, float), total=False)
+_Probabilities = TypedDict(  # type: ignore[misc]
+    "Probabilities", dict.fromkeys(CLASSES, float)
+)
+_BodyParts = TypedDict(  # type: ignore[misc]
+    "BodyParts", dict.fromkeys(BODY_PARTS, float), total=False
+)
 _CALIBRATED = "calibrated probability, 0 to 1"
 _OF_FRACTURE = "fracture probability, 0 to 1"
 _FROM_LEFT = "pixels of the film from its left edge"

@@ -91,9 +91,8 @@ def publish(
     Args:
         folder: as written by `train.py`.
         card: its rendered model card; becomes the repository's README.md.
-        repository: `user/name`; created where there is none.
+        repository: `user/name`; created, `private` or not, where there is none.
         tag: of the version; default: `v` and the version in config.json.
-        private: whether a new repository is private.
 
     Raises:
         WeightsError: what `check` and `fracture.hub.resolve` raise; `version_taken`:
@@ -105,17 +104,15 @@ def publish(
 
     # There, the figures lie beside it.
     readme = render_card(read_metrics(config.folder), _FIGURES)
-    named = [config.folder / name for name in PUBLISHED]
-    files = [path for path in named if path.is_file()]
-    files += sorted((config.folder / _FIGURES).glob("*.png"))
+    patterns = (*PUBLISHED, f"{_FIGURES}/*.png")
+    files = [path for name in patterns for path in sorted(config.folder.glob(name))]
     names = [path.relative_to(config.folder).as_posix() for path in files]
     with explained(repository):
         api = hub_client()
         api.create_repo(repository, private=private, exist_ok=True)
         before = api.repo_info(repository).sha
-        tagged = {
-            ref.name: ref.target_commit for ref in api.list_repo_refs(repository).tags
-        }
+        refs = api.list_repo_refs(repository).tags
+        tagged = {ref.name: ref.target_commit for ref in refs}
         if tag in tagged:
             path = api.hf_hub_download(repository, CONFIG_FILE, revision=tagged[tag])
             if sha256(path) != sha256(config.folder / CONFIG_FILE):

@@ -27,8 +27,7 @@ def publish_space(
         clone: of this project, with app.py and pyproject.toml.
         source: weights folder, which is sent along; or `user/name@revision`, which the
             Space loads when it is built, pinned to its commit.
-        space: `user/name`; created where there is none.
-        private: whether a new Space is private.
+        space: `user/name`; created, `private` or not, where there is none.
 
     Raises:
         WeightsError: `no_app`: not a clone; what `fracture.hub.resolve` raises.
@@ -54,12 +53,9 @@ def publish_space(
         api.create_repo(
             space, space_sdk="gradio", private=private, exist_ok=True, **kind
         )
-        commit = api.create_commit(
-            space,
-            [CommitOperationAdd(name, content) for name, content in sent.items()],
-            commit_message=f"Serve {config.model_version}",
-            **kind,
-        )
+        operations = [*map(CommitOperationAdd, sent.keys(), sent.values())]
+        message = f"Serve {config.model_version}"
+        commit = api.create_commit(space, operations, commit_message=message, **kind)
         # Said either way: an earlier push may have named other weights.
         api.add_space_variable(space, "FRACTURE_WEIGHTS", pinned or "weights")
     return commit.oid
@@ -76,10 +72,9 @@ def _app_files(clone: Path) -> list[Path]:
 
 
 def space_readme(clone: Path, pinned: str | None) -> str:
-    """The project's README with a Space's front matter.
+    """The README of a clone with a Space's front matter.
 
     Args:
-        clone: of this project.
         pinned: `user/name@commit` of weights to load when the Space is built.
     """
     from huggingface_hub import RepoCard, SpaceCardData

@@ -1,6 +1,7 @@
 """The one way in: bytes, path, array or picture -> `Radiograph` -> square."""
 
 from fracture.radiograph.letterbox import Letterbox
+from fracture.radiograph.pool import ReaderPool
 from fracture.radiograph.radiograph import (
     LOW_SIDE,
     MIN_SIDE,
@@ -10,7 +11,8 @@ from fracture.radiograph.radiograph import (
     check_size,
     to_uint8,
 )
-from fracture.radiograph.reader import File, Source, read_radiograph
+from fracture.radiograph.reader import Source, read_radiograph
+from fracture.radiograph.source import File
 
 __all__ = [
     "LOW_SIDE",
@@ -20,6 +22,7 @@ __all__ = [
     "Notice",
     "Radiograph",
     "RadiographError",
+    "ReaderPool",
     "Source",
     "check_size",
     "read_radiograph",

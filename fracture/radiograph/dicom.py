@@ -7,16 +7,22 @@ kept or logged.
 from __future__ import annotations
 
 import io
-import struct
-import subprocess
-import sys
+import math
 import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fracture.radiograph.dicom_display import code_string, display
-from fracture.radiograph.radiograph import Decoded, Notice, RadiographError, check_size
+from fracture.radiograph.radiograph import (
+    Decoded,
+    NeedsProcess,
+    Notice,
+    RadiographError,
+    at_most,
+    check_size,
+)
+from fracture.radiograph.structure import check_codestream, check_runs
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -36,14 +42,24 @@ _ELEMENTS = [
 # fmt: on
 # By trust, best first; those that are not installed are passed over.
 _PLUGINS = ("pydicom", "pillow", "gdcm", "pyjpegls", "pylibjpeg")
-_DECODE_FIRST_FRAME = """
-import io, sys, numpy, pydicom
-dataset = pydicom.dcmread(io.BytesIO(sys.stdin.buffer.read()))
-pixels = pydicom.pixels.pixel_array(dataset, index=0, decoding_plugin=sys.argv[1])
-numpy.save(sys.stdout.buffer, pixels)
-"""
-# Start of frame, all coding processes (ITU-T T.81 table B.1) and JPEG-LS (T.87).
-_START_OF_FRAME = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
+_IN_PLACE = ("pydicom", "pillow")
+_MOST_READS = 50_000  # by pydicom, two or three for an element or a fragment
+_MOST_ITEMS = 10_000  # fragments of the pixels; one a frame is usual
+_MOST_VALUE = 2**16  # bytes of any value but look-up tables and pixels
+_MOST_TABLE = 2**19
+_TABLES = (0x00283000, 0x00283010)  # modality and VOI LUT sequences
+_PIXEL_DATA = 0x7FE00010
+
+
+class _Metered(io.BytesIO):
+    """Bytes whose parsing ends after so many steps, wherever they lead."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.reads += 1
+        at_most("elements", self.reads, _MOST_READS)
+        return super().read(size)
 
 
 def read_dicom(data: bytes, max_pixels: int, max_bytes: int) -> Decoded:
@@ -61,7 +77,9 @@ def read_dicom(data: bytes, max_pixels: int, max_bytes: int) -> Decoded:
     Raises:
         RadiographError: `dicom_support_missing`, `dicom_modality`,
             `dicom_transfer_syntax`, `no_pixels`, `truncated_file`, `unsupported_pixels`
-            or a size. Damage makes pydicom raise anything; the caller explains that.
+            `too_many_parts` or a size. Damage makes pydicom raise anything; the caller
+            explains that.
+        NeedsProcess: GDCM is to decode the film; it aborts on some damaged ones.
     """
     dataset = _parse(data, max_bytes)
     modality = code_string(dataset, "Modality")
@@ -78,7 +96,7 @@ def read_dicom(data: bytes, max_pixels: int, max_bytes: int) -> Decoded:
     check_size(dataset.Columns, dataset.Rows, max_pixels, frames)
     photometric = code_string(dataset, "PhotometricInterpretation")
     notices = _notices(dataset, modality)
-    values = _decode(dataset, data, frames)
+    values = _decode(dataset, frames)
     if values.ndim == 2 and photometric in ("MONOCHROME1", "MONOCHROME2"):
         values = display(values, dataset, notices)
     elif values.ndim == 2:
@@ -99,19 +117,27 @@ def _parse(data: bytes, max_bytes: int) -> Dataset:
     try:
         import pydicom
         from pydicom import uid
+        from pydicom.filereader import read_partial
+        from pydicom.tag import Tag
     except ImportError:
         message = 'DICOM needs pydicom: pip install "fracture[dicom]".'
         raise RadiographError("dicom_support_missing", message) from None
+    wanted = {Tag(keyword) for keyword in ("SpecificCharacterSet", *_ELEMENTS)}
+
+    def bounded(tag: int, vr: str | None, length: int) -> bool:
+        if tag in wanted and tag != _PIXEL_DATA and length != 0xFFFFFFFF:
+            at_most("bytes", length, _MOST_TABLE if tag in _TABLES else _MOST_VALUE)
+        return tag > _PIXEL_DATA
+
     has_preamble = data[128:132] == b"DICM"
-    if has_preamble:
-        _check_inflated(data, max_bytes)
-    stream = io.BytesIO(data)
+    stream = _Metered(_inflate(data, max_bytes) if has_preamble else data)
     try:
-        dataset = pydicom.dcmread(stream, force=True, specific_tags=_ELEMENTS)
+        dataset = read_partial(stream, bounded, force=True, specific_tags=[*wanted])
     except Exception:
+        at_most("elements", stream.reads, _MOST_READS)
         if has_preamble:
             raise
-        dataset = pydicom.Dataset()
+        dataset = pydicom.Dataset()  # type: ignore[assignment]
     is_named = "SOPClassUID" in dataset or "Modality" in dataset
     is_image = "Rows" in dataset and "Columns" in dataset
     if not has_preamble and not (is_named and is_image):
@@ -124,25 +150,35 @@ def _parse(data: bytes, max_bytes: int) -> Dataset:
     }[dataset.original_encoding]
     syntax = dataset.file_meta.setdefault("TransferSyntaxUID", native).value
     # pydicom skips past the end, and drops a data set cut within compressed pixels.
-    if stream.tell() > len(data) or (syntax != native and not len(dataset)):
+    if stream.tell() > len(stream.getbuffer()) or (
+        syntax != native and not len(dataset)
+    ):
         message = "The DICOM file ends too early; copy or export it again."
         raise RadiographError("truncated_file", message)
     return dataset
 
 
-def _check_inflated(data: bytes, max_bytes: int) -> None:
-    """Stops a deflated data set (PS3.5 A.5) that would fill the memory."""
+def _inflate(data: bytes, max_bytes: int) -> bytes:
+    """A deflated file as if it had never been deflated (PS3.5 A.5); others as is."""
     from pydicom.filereader import read_dataset
-    from pydicom.uid import DeflatedExplicitVRLittleEndian
+    from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
-    stream = io.BytesIO(data)
+    stream = _Metered(data)
     stream.seek(132)
     meta = read_dataset(stream, False, True, stop_when=lambda tag, *_: tag.group != 2)
-    if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        if len(inflater.decompress(stream.read(), max_bytes + 1)) > max_bytes:
-            message = f"The data set inflates to over {max_bytes / 2**20:g} MiB."
-            raise RadiographError("too_many_bytes", message)
+    deflated = DeflatedExplicitVRLittleEndian.encode()
+    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        return data
+    head = data[: stream.tell()]
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    body = inflater.decompress(data[len(head) :], max_bytes + 1)
+    if len(body) > max_bytes:
+        message = f"The data set inflates to over {max_bytes / 2**20:g} MiB."
+        raise RadiographError("too_many_bytes", message)
+    if not inflater.eof:
+        raise EOFError
+    plain = ExplicitVRLittleEndian.encode().ljust(len(deflated), b"\0")
+    return head.replace(deflated, plain) + body
 
 
 def _notices(dataset: Dataset, modality: str) -> list[Notice]:
@@ -159,9 +195,9 @@ def _notices(dataset: Dataset, modality: str) -> list[Notice]:
     return notices
 
 
-def _decode(dataset: Dataset, data: bytes, frames: int) -> np.ndarray:
+def _decode(dataset: Dataset, frames: int) -> np.ndarray:
     """The first frame: (H, W), or (H, W, 3) as RGB; signed and unused bits settled."""
-    from pydicom.encaps import get_frame
+    from pydicom.encaps import encapsulate, get_frame
     from pydicom.pixels import get_decoder, pixel_array
     from pydicom.uid import JPEGExtended12Bit, RLELossless
 
@@ -172,6 +208,9 @@ def _decode(dataset: Dataset, data: bytes, frames: int) -> np.ndarray:
         message = "This transfer syntax is not read; export the film uncompressed."
         raise RadiographError("dicom_transfer_syntax", message) from None
     if decoder.is_native:
+        if dataset.get("HighBit", dataset.BitsStored - 1) != dataset.BitsStored - 1:
+            message = "The stored bits are not the lowest ones; export the film again."
+            raise RadiographError("unsupported_pixels", message)
         samples = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * frames
         if dataset.PhotometricInterpretation == "YBR_FULL_422":
             samples = samples * 2 // 3
@@ -189,39 +228,14 @@ def _decode(dataset: Dataset, data: bytes, frames: int) -> np.ndarray:
             'uncompressed, or try pip install "fracture[dicom]".'
         )
         raise RadiographError("dicom_transfer_syntax", message)
-    if syntax != RLELossless:
-        frame = get_frame(dataset.PixelData, 0, number_of_frames=frames)
-        # Decoders trust the codestream: one declared larger could take all memory.
-        if _codestream_size(frame) != (dataset.Rows, dataset.Columns):
-            message = (
-                "The compressed image is not of the declared size; export it again."
-            )
-            raise RadiographError("corrupt_file", message)
-    if plugin in ("pydicom", "pillow"):
-        return pixel_array(dataset, index=0, decoding_plugin=plugin)
-    return _decode_apart(data, plugin)
-
-
-def _decode_apart(data: bytes, plugin: str) -> np.ndarray:
-    """Decodes in a process of its own, since GDCM aborts on some damaged files."""
-    command = [sys.executable, "-c", _DECODE_FIRST_FRAME, plugin]
-    done = subprocess.run(command, input=data, capture_output=True, timeout=60)
-    if done.returncode:
-        message = "The compressed image is damaged; export the film again."
-        raise RadiographError("corrupt_file", message)
-    return np.load(io.BytesIO(done.stdout))
-
-
-def _codestream_size(frame: bytes) -> tuple[int, int] | None:
-    """(rows, columns) declared by a JPEG, JPEG-LS or JPEG 2000 codestream."""
-    if not frame.startswith(b"\xff\xd8"):
-        at = frame.index(b"\xff\x4f\xff\x51") + 8  # SOC, then SIZ (T.800 A.5.1)
-        right, bottom, left, top = struct.unpack_from(">4I", frame, at)
-        return bottom - top, right - left
-    at = 2
-    while frame[at] == 0xFF:
-        if frame[at + 1] in _START_OF_FRAME:
-            return struct.unpack_from(">HH", frame, at + 5)
-        fill = frame[at + 1] == 0xFF
-        at += 1 if fill else 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
-    return None
+    if plugin not in _IN_PLACE and not NeedsProcess.met:
+        raise NeedsProcess
+    at_most("fragments", dataset.PixelData.count(b"\xfe\xff\0\xe0"), _MOST_ITEMS)
+    frame = get_frame(dataset.PixelData, 0, number_of_frames=frames)
+    size = (dataset.Rows, dataset.Columns, dataset.SamplesPerPixel)
+    if syntax == RLELossless:
+        check_runs(frame, math.prod(size[:2]), size[2] * dataset.BitsAllocated // 8)
+    else:
+        frame = check_codestream(frame, size)
+    dataset.PixelData, dataset.NumberOfFrames = encapsulate([frame]), 1
+    return pixel_array(dataset, index=0, decoding_plugin=plugin)

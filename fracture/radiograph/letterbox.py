@@ -89,5 +89,9 @@ class Letterbox:
 
 def make_squares(films: Sequence[np.ndarray], size: int) -> np.ndarray:
     """Letterboxes films (uint8 `(height, width)`) to `(n, size, size, 1)`."""
-    squares = [Letterbox(*film.shape, size).apply(film) for film in films]
+    squares = [
+        Letterbox(height, width, size).apply(film)
+        for film in films
+        for height, width in [film.shape]
+    ]
     return np.stack(squares)[..., None]

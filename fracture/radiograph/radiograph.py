@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,16 @@ class RadiographError(ValueError):
         return {"code": self.code, "message": self.message}
 
 
+class NeedsProcess(Exception):
+    """What decodes this film may abort, or show what memory held before.
+
+    Attributes:
+        met: whether this is a process of `ReaderPool`, where both do no harm.
+    """
+
+    met = False
+
+
 # What a decoder hands over: values still to be made grey, notices, metadata.
 Decoded = tuple[np.ndarray, list[Notice], dict[str, Any]]
 
@@ -69,6 +79,13 @@ def check_size(width: int, height: int, max_pixels: int, frames: int = 1) -> Non
         raise RadiographError("too_many_pixels", message)
 
 
+def at_most(what: str, count: float, most: int) -> None:
+    """Raises `RadiographError` (`too_many_parts`) where a file has more than `most`."""
+    if count > most:
+        message = f"Over {most} {what}, more than a film needs; export it again."
+        raise RadiographError("too_many_parts", message)
+
+
 def to_uint8(
     values: np.ndarray, low: float | None = None, high: float | None = None
 ) -> np.ndarray:
@@ -82,14 +99,25 @@ def to_uint8(
     """
     low = float(values.min()) if low is None else low
     high = float(values.max()) if high is None else high
-    if not ((high - low) * 255 < np.inf and np.isfinite(values).all()):
-        message = "Some pixels are not finite numbers; replace NaN and infinity first."
-        raise RadiographError("non_finite_pixels", message)
-    if high <= low:
-        return np.where(values > low, 255, 0).astype(np.uint8)
-    scaled = values.astype(np.float64)
-    scaled -= low
-    scaled *= 255
-    scaled /= high - low
-    scaled += 0.5
-    return np.clip(scaled, 0, 255, out=scaled).astype(np.uint8)
+    pixels = np.empty(values.shape, np.uint8)
+    for start, block in blocks(values):
+        if not ((high - low) * 255 < np.inf and np.isfinite(block).all()):
+            message = "Some pixels are not finite numbers; replace NaN and infinity."
+            raise RadiographError("non_finite_pixels", message)
+        if high <= low:
+            pixels[start : start + len(block)] = np.where(block > low, 255, 0)
+            continue
+        scaled = block.astype(np.float64)
+        scaled -= low
+        scaled *= 255
+        scaled /= high - low
+        scaled += 0.5
+        pixels[start : start + len(block)] = np.clip(scaled, 0, 255, out=scaled)
+    return pixels
+
+
+def blocks(values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Some rows at a time, and the first one's index: work on a part of the memory."""
+    rows = max(1, 2**20 // max(1, values[:1].size))
+    for start in range(0, len(values), rows):
+        yield start, values[start : start + rows]

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import struct
 import zlib
 
 import numpy as np
 from PIL import (
     BmpImagePlugin,
+    ExifTags,
     Image,
     ImageChops,
     ImageOps,
@@ -24,19 +26,31 @@ from PIL import (
 )
 
 from fracture.radiograph.radiograph import Decoded, Notice, RadiographError, check_size
+from fracture.radiograph.structure import check_structure
+from fracture.radiograph.tiff_tags import check_exif
 
 _BITS = {"1": 1, "I": 32, "F": 32, "I;16": 16, "I;16B": 16}
 _MAX_FRAMES = 100  # counted; a hostile TIFF may chain millions
 # Tags of TIFF 6.0.
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
-_SAMPLES, _STRIP_OFFSETS, _STRIP_BYTES = 277, 273, 279
+_SAMPLES = 277
+
+# Raw modes of big-endian values -> of the same in the machine's order, as libtiff has
+# them. Unsigned 16 bits Pillow mends itself.
+_NATIVE = {
+    "I;16BS": "I;16NS",
+    "I;32B": "I;32N",
+    "I;32BS": "I;32NS",
+    "F;32BF": "F;32NF",
+}
 
 
 class _Tiff(TiffImagePlugin.TiffImageFile):
-    """Takes out of Pillow's hands two things it gets wrong.
+    """Takes out of Pillow's hands three things it gets wrong.
 
     It inverts white-is-zero at 8 bits but not at 16, and refuses both it and unsigned
     32 bits in big-endian files. Here values come as stored and are mended afterwards.
+    Of big-endian values that libtiff unpacked it swaps the bytes again.
     """
 
     def _setup(self) -> None:
@@ -49,6 +63,10 @@ class _Tiff(TiffImagePlugin.TiffImageFile):
         if self.unsigned and tags.get(_BITS_PER_SAMPLE) == (32,):
             tags[_SAMPLE_FORMAT] = 2
         super()._setup()
+        if self.tile and self.tile[0].codec_name == "libtiff":
+            (tile,) = self.tile
+            native = _NATIVE.get(tile.args[0], tile.args[0])
+            self.tile = [tile._replace(args=(native, *tile.args[1:]))]
 
 
 # By class: Image.open warns about large pictures before their size can be checked.
@@ -65,11 +83,10 @@ def read_file(data: bytes, kind: str, max_pixels: int) -> Decoded:
     """Decodes the first frame of a file of a kind that `sniff` told.
 
     Raises:
-        RadiographError: `too_small`, `too_many_pixels`, `no_pixels`.
+        RadiographError: `too_small`, `too_many_pixels`, or by `check_structure`.
         Exception: whatever Pillow raises; see `explain`.
     """
-    if kind == "TIFF" and not any(data[8:16] if b"+" in data[2:4] else data[4:8]):
-        raise RadiographError("no_pixels", "The TIFF file holds no picture at all.")
+    check_structure(data, kind, max_pixels)
     image = _OPENERS[kind](io.BytesIO(data))
     check_size(*image.size, max_pixels)
     image.verify()  # PNG checksums, which Pillow skips when decoding
@@ -120,8 +137,12 @@ def read_picture(image: Image.Image, max_pixels: int, depth: int = 0) -> Decoded
     uninverted = jpeg_inks and "adobe" not in image.info
     signed_bytes = mode == "L" and tags.get(_SAMPLE_FORMAT) == (2,)
     image.load()
+    profile = "".join(image.info.get("Raw profile type exif", "").split("\n")[3:])
+    if re.fullmatch("[0-9a-fA-F]*", profile):  # else Pillow does not parse it either
+        check_exif(bytes.fromhex(profile[: len(profile) // 2 * 2]))
     with contextlib.suppress(Exception):  # unreadable EXIF turns nothing
-        image = ImageOps.exif_transpose(image)
+        if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # else a mere copy
+            image = ImageOps.exif_transpose(image)
     if mode in ("I", "F") or mode.startswith("I;16"):
         values = np.asarray(image)
         if isinstance(clear := image.info.get("transparency"), int):
@@ -130,8 +151,10 @@ def read_picture(image: Image.Image, max_pixels: int, depth: int = 0) -> Decoded
         if uninverted:
             image = ImageChops.invert(image)
         opaque = "L" if mode in ("1", "L") else "RGB"
-        image = image.convert("RGBA" if image.has_transparency_data else opaque)
-        values = np.asarray(image)
+        target = "RGBA" if image.has_transparency_data else opaque
+        values = np.asarray(image if image.mode == target else image.convert(target))
+        if facts["format"] == "BMP" and values.ndim == 3 and not values[..., 3:].any():
+            values = values[..., :3]  # writers leave zeros where they have no alpha
     if values.ndim == 3:
         facts["photometric"] = "RGB"
         if depth > 8:
@@ -161,9 +184,6 @@ def _count_frames(image: Image.Image) -> int:
 
 def explain(error: Exception, kind: str, data: bytes) -> RadiographError:
     """Turns what a decoder or a stream raised into a `RadiographError`."""
-    if not kind:
-        message = "The file could not be read; check that it is open and permitted."
-        return RadiographError("unreadable_file", message)
     if kind == "PNG":
         short = b"IEND" not in data[-64:]
     elif kind == "JPEG":
@@ -172,9 +192,7 @@ def explain(error: Exception, kind: str, data: bytes) -> RadiographError:
         short = len(data) < 8 + int.from_bytes(data[4:8], "little")
     else:
         ended = isinstance(error, (EOFError, struct.error))
-        short = (
-            ended or "truncated" in str(error).lower() or _tiff_end(data) > len(data)
-        )
+        short = ended or "truncated" in str(error).lower()
     if short:
         message = f"The {kind} file ends too early; copy or export it again."
         return RadiographError("truncated_file", message)
@@ -183,22 +201,3 @@ def explain(error: Exception, kind: str, data: bytes) -> RadiographError:
         return RadiographError("unsupported_pixels", message)
     message = f"The {kind} file is damaged or of a rare kind; export it again as PNG."
     return RadiographError("corrupt_file", message)
-
-
-def _tiff_end(data: bytes) -> int:
-    """Where a TIFF ends by its own account (TIFF 6.0, 2), 0 where that is lost."""
-    if data[:4] not in (b"II*\0", b"MM\0*"):
-        return 0
-    order = "little" if data[:2] == b"II" else "big"
-    start = int.from_bytes(data[4:8], order)
-    end = start + 6 + 12 * int.from_bytes(data[start : start + 2], order)
-    if end > len(data):
-        return end
-    try:
-        tags = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
-        stream = io.BytesIO(data)
-        stream.seek(start)
-        tags.load(stream)
-        return max(map(sum, zip(tags[_STRIP_OFFSETS], tags[_STRIP_BYTES], strict=True)))
-    except Exception:  # damaged tags, again
-        return 0

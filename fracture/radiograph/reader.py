@@ -7,33 +7,32 @@ be read is refused with a code and a sentence a person can act on.
 
 from __future__ import annotations
 
-import os
-from typing import BinaryIO
-
 import numpy as np
 from PIL import Image
 
-from fracture.radiograph import dicom, raster
+from fracture.radiograph import dicom, pool, raster
 from fracture.radiograph.radiograph import (
     LOW_SIDE,
     Decoded,
+    NeedsProcess,
     Notice,
     Radiograph,
     RadiographError,
+    blocks,
     check_size,
     to_uint8,
 )
 from fracture.radiograph.sniff import sniff
+from fracture.radiograph.source import MAX_BYTES, MAX_PIXELS, File, read_bytes
 
-File = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO
 Source = File | np.ndarray | Image.Image | Radiograph
 
 
 def read_radiograph(
     source: Source,
     *,
-    max_pixels: int = 40_000_000,
-    max_bytes: int = 64 * 2**20,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_BYTES,
 ) -> Radiograph:
     """Reads PNG, JPEG, TIFF, WebP, BMP, DICOM, an array or a Pillow image.
 
@@ -60,7 +59,7 @@ def read_radiograph(
     if isinstance(source, Radiograph):
         return source
     max_pixels = min(max_pixels, Image.MAX_IMAGE_PIXELS or max_pixels)
-    kind, data = "", b""
+    kind, data = "array", b""
     try:
         if isinstance(source, np.ndarray):
             values, notices, facts = _check_array(source, max_pixels)
@@ -68,7 +67,7 @@ def read_radiograph(
             kind = "picture"
             values, notices, facts = raster.read_picture(source, max_pixels)
         else:
-            data = _read_bytes(source, max_bytes)
+            data = read_bytes(source, max_bytes)
             kind = sniff(data)
             if kind == "DICOM":
                 values, notices, facts = dicom.read_dicom(data, max_pixels, max_bytes)
@@ -77,9 +76,12 @@ def read_radiograph(
         pixels, coloured = _grey(values)
     except RadiographError:
         raise
+    except NeedsProcess:
+        limits = {"max_pixels": max_pixels, "max_bytes": max_bytes}
+        return pool.shared().read(data, **limits)
     except MemoryError:
         message = "There is not enough memory for this picture; send a smaller one."
-        raise RadiographError("too_many_pixels", message) from None
+        raise RadiographError("reader_memory", message) from None
     except Exception as error:  # on damaged bytes decoders raise anything at all
         raise raster.explain(error, kind, data) from None
     if facts["frames"] > 1:
@@ -119,55 +121,38 @@ def _check_array(values: np.ndarray, max_pixels: int) -> Decoded:
     return values, [], facts
 
 
-def _read_bytes(source: File, limit: int) -> bytes:
-    """The source's bytes; of a path or a file never more than `limit` + 1 are read."""
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        data = bytes(memoryview(source).cast("B")[: limit + 1])
-    elif isinstance(source, (str, os.PathLike)):
-        if not os.path.exists(source):
-            name = os.path.basename(os.fsdecode(source))[-80:]
-            message = f"There is no file {name!r} at that place; check the path."
-            raise RadiographError("file_not_found", message)
-        if not os.path.isfile(source):
-            message = "That is a folder or a device; choose the file of one film."
-            raise RadiographError("not_a_file", message)
-        with open(source, "rb") as stream:
-            data = stream.read(limit + 1)
-    elif hasattr(source, "read"):
-        buffer = bytearray()
-        # Raw streams hand over less than asked for before their end.
-        while len(buffer) <= limit and (block := source.read(limit + 1 - len(buffer))):
-            buffer += block
-        data = bytes(buffer)
-    else:
-        message = f"A {type(source).__name__} is no picture; pass a path or bytes."
-        raise RadiographError("unsupported_source", message)
-    if not data:
-        raise RadiographError("empty_file", "The file is empty; export it again.")
-    if len(data) > limit:
-        message = f"The file is over {limit / 2**20:g} MiB; send a single film."
-        raise RadiographError("too_many_bytes", message)
-    return data
-
-
 def _grey(values: np.ndarray) -> tuple[np.ndarray, bool]:
     """Values (H, W) or (H, W, 1 to 4) -> uint8 (H, W), whether there was colour."""
     if values.dtype == bool:
         values = values * np.uint8(255)
-    if values.ndim == 3 and values.shape[2] in (2, 4):
-        opaque = 1 if values.dtype.kind == "f" else np.iinfo(values.dtype).max
-        values, alpha = values[..., :-1], values[..., -1:]
-        if (alpha != opaque).any():
-            lit = values * (alpha.astype(np.float32) / opaque)
-            values = np.rint(lit).astype(np.uint8) if values.dtype == np.uint8 else lit
-    if values.ndim == 3 and values.shape[2] == 1:
-        values = values[..., 0]
-    values = values.copy() if values.dtype == np.uint8 else to_uint8(values)
-    if values.ndim == 2:
-        return values, False
-    red, green, blue = np.moveaxis(values, 2, 0)
-    most = np.maximum(np.maximum(red, green), blue)
-    least = np.minimum(np.minimum(red, green), blue)
-    # JPEG leaves a few levels of chroma on a grey film; a dozen is what an eye sees.
-    coloured = np.mean(most - least > 12) > 0.005
-    return np.array(Image.fromarray(values).convert("L")), bool(coloured)
+    if values.dtype != np.uint8:
+        values = to_uint8(_on_black(values))
+    pixels, coloured = np.empty(values.shape[:2], np.uint8), 0
+    for start, block in blocks(values):
+        block = _on_black(block)
+        rows = pixels[start : start + len(block)]
+        if block.ndim == 2:
+            rows[:] = block
+            continue
+        if block.shape[2] == 1:
+            rows[:] = block[..., 0]
+            continue
+        red, green, blue = np.moveaxis(block, 2, 0)
+        most = np.maximum(np.maximum(red, green), blue)
+        least = np.minimum(np.minimum(red, green), blue)
+        # JPEG leaves a few levels of chroma on a grey film; a dozen an eye sees.
+        coloured += int(np.count_nonzero(most - least > 12))
+        rows[:] = np.asarray(Image.fromarray(block).convert("L"))
+    return pixels, coloured / pixels.size > 0.005
+
+
+def _on_black(values: np.ndarray) -> np.ndarray:
+    """Values (H, W, 2 | 4) without their last channel, alpha; others as they are."""
+    if values.ndim == 2 or values.shape[2] not in (2, 4):
+        return values
+    opaque = 1 if values.dtype.kind == "f" else np.iinfo(values.dtype).max
+    values, alpha = values[..., :-1], values[..., -1:]
+    if (alpha == opaque).all():
+        return values
+    lit = values * (alpha.astype(np.float32) / opaque)
+    return np.rint(lit).astype(np.uint8) if values.dtype == np.uint8 else lit

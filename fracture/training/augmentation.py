@@ -57,18 +57,13 @@ def augment(
     Returns:
         The changed square and its `box_grid`.
     """
-    size = len(square)
     for _ in range(20):
-        matrix = _draw_affine(augmentation, size, rng)
+        matrix = _draw_affine(augmentation, len(square), rng)
         inside = box_grid(boxes, grid, matrix)
         if not len(boxes) or inside.any():
             break
-    warped = Image.fromarray(square).transform(
-        (size, size),
-        Image.Transform.AFFINE,
-        tuple(matrix.ravel()),
-        Image.Resampling.BILINEAR,
-    )
+    film, affine = Image.fromarray(square), tuple(matrix.ravel())
+    warped = film.transform(film.size, Image.AFFINE, affine, Image.BILINEAR)
     grey = _draw_grey_curve(augmentation, rng)[np.asarray(warped)]
     if augmentation.noise:
         sigma = np.float32(rng.uniform(0, augmentation.noise))
@@ -76,28 +71,23 @@ def augment(
     return np.clip(np.rint(grey), 0, 255).astype(np.uint8), inside
 
 
-def _draw_affine(
-    augmentation: Augmentation, size: int, rng: np.random.Generator
-) -> np.ndarray:
+def _draw_affine(by: Augmentation, size: int, rng: np.random.Generator) -> np.ndarray:
     """2 x 3 matrix from output to input pixels, about the centre."""
-    angle = np.deg2rad(rng.uniform(-1, 1) * augmentation.rotation)
-    scale = 1 / (1 + rng.uniform(-1, 1) * augmentation.zoom)
-    flips = rng.random(2) < 0.5
-    flip_x = -1 if flips[0] and augmentation.horizontal_flip else 1
-    flip_y = -1 if flips[1] and augmentation.vertical_flip else 1
-    shift = rng.uniform(-1, 1, 2) * augmentation.shift * size
+    angle = np.deg2rad(rng.uniform(-1, 1) * by.rotation)
+    scale = 1 / (1 + rng.uniform(-1, 1) * by.zoom)
+    allowed = by.horizontal_flip, by.vertical_flip
+    flips = np.where((rng.random(2) < 0.5) & allowed, -1, 1)
+    shift = rng.uniform(-1, 1, 2) * by.shift * size
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
-    linear = np.array([[cos * flip_x, sin * flip_y], [-sin * flip_x, cos * flip_y]])
+    linear = np.array([[cos, sin], [-sin, cos]]) * flips
     centre = np.full(2, size / 2)
     return np.column_stack([linear, centre - linear @ (centre + shift)])
 
 
-def _draw_grey_curve(
-    augmentation: Augmentation, rng: np.random.Generator
-) -> np.ndarray:
+def _draw_grey_curve(by: Augmentation, rng: np.random.Generator) -> np.ndarray:
     """float32 look-up table of 256 grey levels; black stays black without contrast."""
     grey = np.linspace(0, 1, 256, dtype=np.float32)
-    gamma = (1 + augmentation.gamma) ** rng.uniform(-1, 1)
-    contrast = 1 + rng.uniform(-1, 1) * augmentation.contrast
-    brightness = 1 + rng.uniform(-1, 1) * augmentation.brightness
+    gamma = (1 + by.gamma) ** rng.uniform(-1, 1)
+    contrast = 1 + rng.uniform(-1, 1) * by.contrast
+    brightness = 1 + rng.uniform(-1, 1) * by.brightness
     return ((grey**gamma - 0.5) * contrast + 0.5) * brightness * 255

@@ -24,10 +24,9 @@ class FilmSequence(keras.utils.PyDataset):
 
     Args:
         films: uint8 `(height, width)` each.
-        examples: their table rows.
         size: side of the square.
         grid: cells of the network's map.
-        batch_size: films a batch; the last may be smaller.
+        batch_size: the last may be smaller.
         augmentation: None yields the films as served, in order.
         repeats: how often an epoch shows each film; None is once.
         labels_of: source -> labels that occur in it, over all splits.
@@ -52,48 +51,42 @@ class FilmSequence(keras.utils.PyDataset):
     ):
         super().__init__(workers=workers, max_queue_size=8)
         labels_of = labels_of or source_labels(examples)
-        boxed = [Letterbox(*film.shape, size) for film in films]
         squares = make_squares(films, size) if squares is None else squares
         self.squares = squares[..., 0]
         self.boxes = [
-            box.to_square(np.array(example.boxes, np.float32).reshape(-1, 4))
-            for box, example in zip(boxed, examples, strict=True)
+            Letterbox(*film.shape, size).to_square(
+                np.array(example.boxes, np.float32).reshape(-1, 4)
+            )
+            for film, example in zip(films, examples, strict=True)
         ]
-        self.sets = np.stack(
-            [label_sets(e.label, labels_of[e.source]) for e in examples]
-        )
+        sets = [label_sets(e.label, labels_of[e.source]) for e in examples]
+        self.sets = np.stack(sets)
         self.examples, self.grid, self.limit = list(examples), grid, limit
-        self.size, self.batch_size, self.seed = size, batch_size, seed
+        self.batch_size, self.seed = batch_size, seed
         self.augmentation = augmentation
         self.repeats = [1] * len(films) if repeats is None else list(repeats)
-        self.epoch = 0
-        self.order = self._draw_order()
+        self.start_epoch(0)
 
     def __len__(self) -> int:
         return math.ceil(len(self.order) / self.batch_size)
 
     def __getitem__(self, batch: int):
-        positions = range(
-            batch * self.batch_size,
-            min((batch + 1) * self.batch_size, len(self.order)),
-        )
-        squares, grids = zip(*(self._film(p) for p in positions), strict=True)
-        sets = self.sets[self.order[positions.start : positions.stop]]
-        return np.stack(squares)[..., None], {
-            "logits": sets,
+        start = batch * self.batch_size
+        positions = range(len(self.order))[start : start + self.batch_size]
+        squares, grids = zip(*map(self._film, positions), strict=True)
+        truth = {
+            "logits": self.sets[self.order[positions]],
             "evidence": np.stack(grids),
         }
+        return np.stack(squares)[..., None], truth
 
     def start_epoch(self, epoch: int) -> None:
         """Draws the order and the augmentation of an epoch."""
         self.epoch = epoch
-        self.order = self._draw_order()
-
-    def _draw_order(self) -> np.ndarray:
         order = np.repeat(np.arange(len(self.squares)), self.repeats)
         if self.augmentation:
-            np.random.default_rng((self.seed, self.epoch)).shuffle(order)
-        return order[: self.limit]
+            np.random.default_rng((self.seed, epoch)).shuffle(order)
+        self.order = order[: self.limit]
 
     def _film(self, position: int) -> tuple[np.ndarray, np.ndarray]:
         index = self.order[position]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -46,7 +45,7 @@ class Progress:
             weights.save_weights(folder / self.weights)
         temporary = folder / "progress.json.part"
         temporary.write_text(json.dumps(dataclasses.asdict(self)), encoding="utf-8")
-        os.replace(temporary, folder / "progress.json")
+        temporary.replace(folder / "progress.json")
         if previous and previous != self.weights:
             (folder / previous).unlink(missing_ok=True)
 
@@ -92,20 +91,19 @@ class Checkpoint(keras.callbacks.Callback):
         # files do not hold the state of random generators.
         draw = 1000 * self.progress.phase + epoch
         self.films.start_epoch(draw)
-        dropouts = self.model.get_layer("head").dropouts + [
-            layer
-            for layer in self.model.layers
-            if isinstance(layer, keras.layers.Dropout)
-        ]
-        random = [layer for layer in dropouts if layer.rate > 0]
+        layers = [*self.model.get_layer("head").dropouts, *self.model.layers]
+        random = (x for x in layers if isinstance(x, keras.layers.Dropout) and x.rate)
         for index, layer in enumerate(random):
             layer.seed_generator.state.assign([self.films.seed + index, draw])
 
     def on_epoch_end(self, epoch, logs=None):
-        row = {"phase": self.progress.phase + 1, "epoch": epoch + 1}
-        row["films"] = len(self.films.order)
-        row["learning_rate"] = float(np.asarray(self.model.optimizer.learning_rate))
-        row |= {name: round(float(value), 5) for name, value in (logs or {}).items()}
+        row = {
+            "phase": self.progress.phase + 1,
+            "epoch": epoch + 1,
+            "films": len(self.films.order),
+            "learning_rate": float(np.asarray(self.model.optimizer.learning_rate)),
+            **{name: round(float(value), 5) for name, value in (logs or {}).items()},
+        }
         self.progress.history.append(row)
         self.progress.epoch = epoch + 1
         self.progress.callbacks = {

@@ -19,6 +19,7 @@ from fracture.training.losses import (
     localisation_loss,
 )
 
+# Image size and map cells -> training and validation films.
 MakeSequences = Callable[[int, Grid], tuple[FilmSequence, FilmSequence]]
 
 
@@ -33,16 +34,15 @@ def fit(
     """Trains a recipe, continuing from the checkpoint in `folder` if there is one.
 
     Args:
-        make_sequences: image size and map cells -> training and validation films.
-        folder: for checkpoints; made when missing.
+        folder: for checkpoints; made when missing. Its `progress.json` holds the
+            history.
         backbone_weights: see `build_network`.
         seed: of initialisation, dropout, order and augmentation.
         after_epoch: is given the history after each checkpoint; what it raises ends
             the training.
 
     Returns:
-        The trained network at `recipe.image_size`. `folder/progress.json` holds the
-        history.
+        The trained network at `recipe.image_size`.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,13 +51,12 @@ def fit(
     carried = folder / f"phase{progress.phase}-start.weights.h5"
     for index in range(progress.phase, len(recipe.phases)):
         phase = recipe.phases[index]
-        weights = backbone_weights if index == 0 else None
-        model = build_network(recipe, phase, weights)
+        model = build_network(recipe, phase, None if index else backbone_weights)
         if index:
             model.load_weights(carried)
-        sequences = phase_sequences(recipe, phase, model, make_sequences)
+        sequences = films, _ = phase_sequences(recipe, phase, model, make_sequences)
         if recipe.head == "cascade" and not progress.epoch:
-            fit_cascade(model, sequences[0].squares[..., None], sequences[0].examples)
+            fit_cascade(model, films.squares[..., None], films.examples)
         _run_phase(recipe, phase, model, sequences, folder, progress, after_epoch)
         carried = folder / f"phase{index + 1}-start.weights.h5"
         _bare(model).save_weights(carried)
@@ -79,15 +78,13 @@ def phase_sequences(
 def compile_phase(
     recipe: Recipe, phase: Phase, model: keras.Model, steps: int
 ) -> keras.Model:
-    """The same layers as a phase trains them, with the two outputs that have a loss.
+    """The same layers as a phase trains them, in epochs of `steps` batches.
 
-    Args:
-        steps: batches of an epoch.
+    Only the two outputs that have a loss are left.
     """
     set_trainable(model, recipe, phase.unfreeze)
-    model = keras.Model(
-        model.input, {name: model.output[name] for name in ("logits", "evidence")}
-    )
+    outputs = {name: model.output[name] for name in ("logits", "evidence")}
+    model = keras.Model(model.input, outputs)
     model.compile(
         optimizer=_optimizer(recipe, phase, steps),
         loss={"logits": label_set_loss, "evidence": localisation_loss},
@@ -126,10 +123,8 @@ def _run_phase(
         model.load_weights(folder / progress.weights)
     best = folder / f"phase{progress.phase}-best.weights.h5"
     callbacks = _callbacks(recipe, phase, best)
-    finished = progress.epoch >= phase.epochs or any(
-        state.get("stopped") for state in progress.callbacks.values()
-    )
-    if not finished:
+    stopped = any(state.get("stopped") for state in progress.callbacks.values())
+    if progress.epoch < phase.epochs and not stopped:
         callbacks.append(Checkpoint(folder, progress, films, callbacks, after_epoch))
         model.fit(
             films,
@@ -157,20 +152,17 @@ def _optimizer(recipe: Recipe, phase: Phase, steps: int) -> keras.optimizers.Opt
     if not recipe.weight_decay:
         return keras.optimizers.Adam(rate, **average)
     optimizer = keras.optimizers.AdamW(rate, recipe.weight_decay, **average)
-    optimizer.exclude_from_weight_decay(
-        var_names=["bias", "gamma", "beta", "log_sharpness"]
-    )
+    undecayed = ["bias", "gamma", "beta", "log_sharpness"]
+    optimizer.exclude_from_weight_decay(var_names=undecayed)
     return optimizer
 
 
-def _callbacks(
-    recipe: Recipe, phase: Phase, best: Path
-) -> list[keras.callbacks.Callback]:
-    callbacks: list[keras.callbacks.Callback] = []
+def _callbacks(recipe: Recipe, phase: Phase, best: Path) -> list:
+    callbacks = []
     if phase.ema:
-        callbacks.append(keras.callbacks.SwapEMAWeights())
+        callbacks += [keras.callbacks.SwapEMAWeights()]
     elif recipe.keep == "best":
-        callbacks.append(
+        callbacks += [
             keras.callbacks.ModelCheckpoint(
                 str(best),
                 monitor="val_logits_accuracy",
@@ -178,14 +170,9 @@ def _callbacks(
                 save_best_only=True,
                 save_weights_only=True,
             )
-        )
+        ]
     if recipe.plateau:
-        factor, patience = recipe.plateau
-        callbacks.append(
-            keras.callbacks.ReduceLROnPlateau("val_loss", factor, patience)
-        )
-    if recipe.early_stopping:
-        callbacks.append(
-            keras.callbacks.EarlyStopping("val_loss", 0, recipe.early_stopping)
-        )
+        callbacks += [keras.callbacks.ReduceLROnPlateau("val_loss", *recipe.plateau)]
+    if patience := recipe.early_stopping:
+        callbacks += [keras.callbacks.EarlyStopping("val_loss", patience=patience)]
     return callbacks

@@ -12,9 +12,9 @@ import numpy as np
 from fracture.classes import MAPS
 from fracture.data.datasets import source_labels
 from fracture.data.film_table import FilmTable
-from fracture.model.auxiliary_outputs import QUANTILE
 from fracture.model.calibration import Calibration, Serving, operating_points
 from fracture.model.network import Grid, map_grid
+from fracture.model.novelty import QUANTILE
 from fracture.model.recipe import Recipe
 from fracture.training.batches import FilmSequence
 from fracture.training.checkpoint import AfterEpoch
@@ -36,28 +36,27 @@ class Run:
 
     def films(self, split: str, size: int, grid: Grid) -> FilmSequence:
         """The films of a split as batches: augmented and repeated if it is `train`."""
-        part, recipe, augmentation = self.table.of(split), self.recipe, None
-        repeats, limit = None, None
+        part, recipe, shown = self.table.of(split), self.recipe, {}
         if split == "train":
-            augmentation, limit = recipe.augmentation, recipe.epoch_films
-            repeats = [
-                1
-                if example.label == "normal" or example.source in self.train_only
-                else recipe.fracture_repeats
+            repeated = [
+                example.label != "normal" and example.source not in self.train_only
                 for example in part.examples
             ]
+            shown = {
+                "augmentation": recipe.augmentation,
+                "limit": recipe.epoch_films,
+                "repeats": np.where(repeated, recipe.fracture_repeats, 1),
+            }
         return FilmSequence(
             part.films,
             part.examples,
             size,
             grid,
             recipe.batch_size,
-            augmentation,
-            repeats,
-            self.seed,
-            source_labels(self.table.examples),
-            limit,
-            part.squares(size),
+            seed=self.seed,
+            labels_of=source_labels(self.table.examples),
+            squares=part.squares(size),
+            **shown,
         )
 
     def sequences(self, size: int, grid: Grid) -> tuple[FilmSequence, FilmSequence]:
@@ -76,13 +75,9 @@ class Run:
         after_epoch: AfterEpoch | None = None,
     ) -> keras.Model:
         """Trains, or goes on where `checkpoints` stand; see `fit`."""
+        seed, sequences = self.seed, self.sequences
         return fit(
-            self.recipe,
-            self.sequences,
-            checkpoints,
-            backbone_weights,
-            self.seed,
-            after_epoch,
+            self.recipe, sequences, checkpoints, backbone_weights, seed, after_epoch
         )
 
     def calibrate(self, network: keras.Model) -> tuple[Serving, np.ndarray]:

@@ -1,62 +1,94 @@
 """Films that were read, grouped and split."""
 
-import shutil
+import os
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from fracture.data.datasets import DatasetError
-from fracture.data.film_table import load_table
+from fracture.data import film_table
+from fracture.data.example import DatasetError, Example
+from fracture.data.film_table import load_table, read_films
 from fracture.data.phantom import draw_phantom
+from fracture.radiograph import RadiographError, read_radiograph
+
+
+def save_phantom(path, label, seed):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(draw_phantom(label, seed, (114, 94)).pixels).save(path)
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """Class folders with 40 films, one of them twice and one of them broken."""
+    """Class folders with 24 films, one of them twice and one of them broken."""
     folder = tmp_path_factory.mktemp("drawn")
-    for label in ("normal", "displaced"):
-        (folder / label).mkdir()
-        for seed in range(20):
-            film = Image.fromarray(draw_phantom(label, seed, (227, 187)).pixels)
-            film.save(folder / label / f"{seed}.png")
-    copy = Image.open(folder / "normal" / "3.png")
-    copy.save(folder / "normal" / "copy.jpg", quality=60)
+    for label, count in (("normal", 20), ("displaced", 3)):
+        for seed in range(count):
+            save_phantom(folder / label / f"{seed}.png", label, seed)
+    with Image.open(folder / "normal" / "3.png") as film:
+        film.save(folder / "normal" / "copy.jpg", quality=60)
     (folder / "normal" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     return folder
 
 
-@pytest.fixture
-def folder(drawn, tmp_path):
-    """A copy that a test may change."""
-    return shutil.copytree(drawn, tmp_path, dirs_exist_ok=True)
-
-
-def test_reads_groups_and_splits(folder, capsys):
-    table = load_table(folder, folder / "split.csv", 0, ())
-    assert len(table.examples) == len(table.films) == len(table.splits) == 41
+def test_reads_groups_and_splits(drawn, tmp_path, capsys):
+    table = load_table(drawn, tmp_path / "split.csv", 0, ())
+    assert len(table.examples) == len(table.films) == len(table.splits) == 24
     assert "left out normal/broken.png" in capsys.readouterr().out
     rows = {
         e.name: (e.group, s) for e, s in zip(table.examples, table.splits, strict=True)
     }
     assert rows["normal/copy.jpg"] == rows["normal/3.png"]
     parts = [table.of(name) for name in ("train", "validation", "test")]
-    assert sum(len(part.examples) for part in parts) == 41
+    assert sum(len(part.examples) for part in parts) == 24
     groups = [set(part.groups) for part in parts]
     assert not (groups[0] & groups[1] | groups[1] & groups[2] | groups[0] & groups[2])
-    counts = table.counts()[folder.name]
-    assert sum(sum(by_label.values()) for by_label in counts.values()) == 41
+    counts = table.counts()[drawn.name]
+    assert sum(sum(by_label.values()) for by_label in counts.values()) == 24
 
 
-def test_a_written_split_is_kept(folder):
-    first = load_table(folder, folder / "split.csv", 0, ())
-    again = load_table(folder, folder / "split.csv", 99, ())
-    assert again.splits == first.splits
+@pytest.fixture
+def grouped(drawn, tmp_path):
+    """A manifest that knows its groups, so that none are searched for."""
+    rows = ["path,source,label,group,root"]
+    for path in sorted(drawn.glob("*/*.*")):
+        name = path.relative_to(drawn).as_posix()
+        rows.append(f"{name},s,{path.parent.name},{path.stem},{drawn}")
+    manifest = tmp_path / "data.csv"
+    manifest.write_text("\n".join(rows))
+    return manifest
+
+
+def test_a_written_split_is_kept(grouped, tmp_path):
+    first = load_table(grouped, tmp_path / "split.csv", 0, ())
+    again = load_table(grouped, tmp_path / "split.csv", 99, ())
+    assert again.splits == first.splits and len(again.films) == 24
     for one, other in zip(first.films, again.films, strict=True):
         np.testing.assert_array_equal(one, other)
-    Image.fromarray(draw_phantom("normal", 77).pixels).save(folder / "normal/new.png")
-    with pytest.raises(DatasetError, match=r"lacks normal/new\.png"):
-        load_table(folder, folder / "split.csv", 0, ())
+
+
+def test_a_split_of_other_data_is_seen_before_films_are_read(
+    grouped, tmp_path, monkeypatch
+):
+    load_table(grouped, tmp_path / "split.csv", 0, ())
+    rows = (tmp_path / "split.csv").read_text().splitlines()
+    missing = rows.pop(7).split(",")[1]
+    (tmp_path / "split.csv").write_text("\n".join(rows))
+    read = []
+
+    def counted(path):
+        read.append(path.name)
+        return read_radiograph(path)
+
+    monkeypatch.setattr(film_table, "read_radiograph", counted)
+    with pytest.raises(DatasetError, match=f"lacks {missing}") as error:
+        load_table(grouped, tmp_path / "split.csv", 0, ())
+    assert error.value.code == "split_of_others"
+    # Beside the new film at most the broken one, which no split names.
+    assert set(read) <= {missing.split("/")[1], "broken.png"}
 
 
 def test_nothing_readable(tmp_path):
@@ -64,3 +96,40 @@ def test_nothing_readable(tmp_path):
     (tmp_path / "normal" / "a.png").write_bytes(b"")
     with pytest.raises(DatasetError, match="none of the films"):
         load_table(tmp_path, tmp_path / "split.csv", 0, ())
+
+
+def test_films_are_read_in_order_and_not_by_one_thread(drawn):
+    names = [f"normal/{n}.png" for n in range(20)] + ["normal/broken.png", "none.png"]
+    examples = [Example(drawn / name, name, "s", "normal") for name in names]
+    threads = set()
+
+    def keep(pixels):
+        threads.add(threading.get_ident())
+        return pixels.mean()
+
+    found = read_films(examples, keep)
+    expected = [read_radiograph(drawn / name).pixels.mean() for name in names[:20]]
+    assert found[:20] == expected
+    assert all(isinstance(error, RadiographError) for error in found[20:])
+    assert threading.get_ident() not in threads
+
+
+def test_ctrl_c_stops_the_reading(drawn, monkeypatch, capfd):
+    read = []
+
+    def slow(path):
+        read.append(path)
+        if len(read) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+        return read_radiograph(path)
+
+    monkeypatch.setattr(film_table, "read_radiograph", slow)
+    film = Example(drawn / "normal" / "1.png", "1.png", "s", "normal")
+    with pytest.raises(KeyboardInterrupt):
+        read_films([film] * 5000)
+    count = len(read)
+    assert count < 1000
+    assert capfd.readouterr().err.endswith("\n")  # the bar is closed
+    time.sleep(0.1)
+    assert len(read) == count  # and nobody reads on

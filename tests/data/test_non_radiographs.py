@@ -1,4 +1,4 @@
-"""The negatives: every kind varied, grey, large enough and the same for a seed."""
+"""Non-radiographs: every kind varied, grey, large enough and the same for a seed."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ KINDS = {"blank", "chart", "chest", "noise", "photograph", "scan", "screenshot"}
 
 @pytest.fixture(scope="module")
 def pictures():
-    return module.non_radiographs(4, 0)
+    return module.non_radiographs(3, 0)
 
 
 def test_gives_every_kind_whose_package_is_here(pictures):
@@ -20,15 +20,18 @@ def test_gives_every_kind_whose_package_is_here(pictures):
 
 def test_are_grey_films_of_at_least_200_pixels_that_differ(pictures):
     for kind, films in pictures.items():
-        assert len(films) == 4, kind
+        assert len(films) == 3, kind
         assert all(film.dtype == np.uint8 and film.ndim == 2 for film in films), kind
         assert min(min(film.shape) for film in films) >= 200, kind
-        assert len({film.tobytes() for film in films}) == 4, kind
+        assert len({film.tobytes() for film in films}) == 3, kind
 
 
 def test_same_seed_same_pixels_and_more_go_on_from_fewer(pictures):
-    for kind, films in module.non_radiographs(1, 0).items():
-        assert np.array_equal(films[0], pictures[kind][0]), kind
+    # In two processes, which makes no difference either.
+    for kind, films in module.non_radiographs(2, 0, jobs=2).items():
+        assert len(films) == 2
+        for film, same in zip(films, pictures[kind], strict=False):
+            assert np.array_equal(film, same), kind
     for kind, films in module.non_radiographs(1, 1).items():
         assert not np.array_equal(films[0], pictures[kind][0]), kind
 

@@ -43,7 +43,7 @@ def test_same_arguments_give_the_same_film(label):
 @pytest.mark.parametrize("size", [(227, 187), (187, 227), (64, 64)])
 def test_boxes_lie_in_the_frame_and_only_on_fractured_limbs(size):
     height, width = size
-    for seed in range(20):
+    for seed in range(8):
         assert draw_phantom("normal", seed, size).boxes.shape == (0, 4)
         for label in FRACTURED:
             boxes = draw_phantom(label, seed, size).boxes
@@ -81,7 +81,7 @@ def test_beyond_the_boxes_of_a_displaced_fracture_only_the_far_part_moves(seed):
 
 def test_grey_levels_do_not_give_the_class_away():
     films = {
-        label: [draw_phantom(label, seed, (227, 187)).pixels for seed in range(60)]
+        label: [draw_phantom(label, seed, (114, 94)).pixels for seed in range(60)]
         for label in LABELS
     }
     means = {label: np.mean(pixels) for label, pixels in films.items()}

@@ -10,6 +10,7 @@ from toy_films import CALIBRATION, CORNER, POINTS, draw_films, example, predict
 
 from fracture.card.figures import plot_report
 from fracture.evaluation import metrics
+from fracture.evaluation.cohort import Cohort
 from fracture.evaluation.evaluate import evaluate
 from fracture.evaluation.localisation import localisation_figures
 from fracture.evaluation.metrics import (
@@ -349,7 +350,7 @@ def test_pointing_game_and_its_tolerance(row, strict, tolerant):
         example(2, "atlas", "normal"),
     ]
     predictions = [predict((0.1, 0.4, 0.5), (row, 1))] * 3
-    figures = localisation_figures(examples, np.arange(3), predictions)
+    figures = localisation_figures(Cohort(examples, np.arange(3), predictions))
     assert figures["films"] == 2 and set(figures["by_size"]) == {"large"}
     assert figures["pointing_game"]["value"] == strict
     assert figures["pointing_game_tolerant"]["value"] == tolerant
@@ -364,7 +365,8 @@ def test_sizes_of_boxes(side, size):
     examples = [
         example(0, "atlas", "fractured", boxes=((0.4, 0.4, 0.4 + side, 0.4 + side),))
     ]
-    figures = localisation_figures(examples, np.arange(1), [predict((0.1, 0.4, 0.5))])
+    predictions = [predict((0.1, 0.4, 0.5))]
+    figures = localisation_figures(Cohort(examples, np.arange(1), predictions))
     assert list(figures["by_size"]) == [size]
     assert figures["by_size"][size]["area_chance"] == figures["area_chance"]
 
@@ -373,8 +375,9 @@ def test_thresholds_of_body_parts():
     """A part whose scores lie lower than the others' gains by thresholds of its own."""
     examples, _, predictions = draw_films(1, 600)
     validation, test = (
-        (
+        Cohort(
             examples[half],
+            np.array([e.name for e in examples[half]]),
             [
                 predict((1 - p.fracture_probability / 3, p.fracture_probability / 3, 0))
                 if "leg" in e.tags
@@ -384,8 +387,7 @@ def test_thresholds_of_body_parts():
         )
         for half in (slice(0, 300), slice(300, 600))
     )
-    groups = [e.name for e in test[0]]
-    points = part_operating_points(validation, (test[0], groups, test[1]))
+    points = part_operating_points(validation, test)
     assert not points["hip"]["supported"] and points["hip"]["validation_fractured"] == 0
     assert not points["hand"]["supported"]  # 25 films are too few
     leg = points["leg"]

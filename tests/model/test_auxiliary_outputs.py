@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fracture.evaluation.novelty import unseen_kinds
-from fracture.model.auxiliary_outputs import NoveltyDetector, fit_body_parts
+from fracture.model.auxiliary_outputs import fit_body_parts
+from fracture.model.novelty import NoveltyDetector
 
 
 def embeddings(count, shift=0.0, channels=40, seed=0):

@@ -12,20 +12,13 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image, ImageFile, ImageOps
+from specimens import encode
 
 from fracture.radiograph import Radiograph, RadiographError, read_radiograph
 
 ROWS, COLUMNS = np.mgrid[:240, :260]
 GREY = ((ROWS + COLUMNS) // 2).astype(np.uint8)  # 0..249, not symmetric
 RAMP = np.tile(np.arange(256), (240, 1))  # stretched to 16 bits below
-
-
-def encode(picture, kind, **options):
-    if isinstance(picture, np.ndarray):
-        picture = Image.fromarray(picture)
-    stream = io.BytesIO()
-    picture.save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def png(depth, colour_type, rows, *chunks):
