@@ -47,6 +47,7 @@ def serve(
         try:
             yield app, url
         finally:
+            app.service.close(5)
             app.demo.close()
 
 

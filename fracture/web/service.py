@@ -22,9 +22,9 @@ from fracture.radiograph import (
     MIN_SIDE,
     Radiograph,
     RadiographError,
-    Source,
-    read_radiograph,
 )
+from fracture.radiograph.pool import ReaderPool
+from fracture.radiograph.source import File
 from fracture.result import Result
 from fracture.study import RULE, Study, combine
 from fracture.version import __version__
@@ -68,17 +68,30 @@ class Service:
         folder = resolve(self._weights, _FILES)
         return FractureClassifier.from_pretrained(folder, self.settings.threads)
 
-    def read(self, source: Source) -> Radiograph:
-        """`read_radiograph` with the app's limit."""
-        return read_radiograph(source, max_pixels=self.settings.max_megapixels * 10**6)
+    @functools.cached_property
+    def _readers(self) -> ReaderPool:
+        settings = self.settings
+        limits = (settings.reader_seconds, settings.reader_mb)
+        return ReaderPool(settings.concurrency, *limits)
+
+    def read(self, source: File) -> Radiograph:
+        """`read_radiograph` in a process of its own, within the app's limits."""
+        with self._lock:
+            readers = self._readers
+        return readers.read(source, max_pixels=self.settings.max_megapixels * 10**6)
 
     def close(self, seconds: float) -> None:
         """Refuses what waits and is new, and gives what runs some time to finish."""
         self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         deadline = time.monotonic() + seconds
-        for _ in range(self.settings.concurrency + self.settings.queue):
+        places = self.settings.concurrency + self.settings.queue
+        left = [
             self._places.acquire(timeout=max(0, deadline - time.monotonic()))
+            for _ in range(places)
+        ]
+        if all(left) and "_readers" in vars(self):  # else they end with this process
+            self._readers.close()
 
     @contextlib.contextmanager
     def _admitted(self) -> Iterator[None]:

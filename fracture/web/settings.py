@@ -56,6 +56,9 @@ class Settings:
         max_megapixels: of one film.
         concurrency: films worked on at the same time, a study as a whole.
         queue: most requests that wait; further ones are answered `busy`.
+        reader_seconds: most time to read one film.
+        reader_mb: MiB of address space of each process that reads films, of which
+            there are as many as `concurrency`.
         hosts: names by which the app may be called, besides this machine's own; every
             name if there are none. `*.` at the beginning stands for any subdomain.
         threads: of the inference engine; 0 takes one per core.
@@ -69,6 +72,8 @@ class Settings:
     max_megapixels: int = _setting("FRACTURE_MAX_MEGAPIXELS", 40, _count(1))
     concurrency: int = _setting("FRACTURE_CONCURRENCY", 2, _count(1))
     queue: int = _setting("FRACTURE_QUEUE", 32, _count(1))
+    reader_seconds: int = _setting("FRACTURE_READER_SECONDS", 10, _count(1))
+    reader_mb: int = _setting("FRACTURE_READER_MB", 1024, _count(256))
     hosts: tuple[str, ...] = _setting("FRACTURE_HOSTS", (), _hosts)
     threads: int = _setting("FRACTURE_THREADS", 0, _count(0))
 

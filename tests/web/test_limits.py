@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import signal
 import threading
 import time
 from collections import Counter
@@ -168,3 +171,21 @@ def test_a_server_that_stops_refuses_what_waits(weights, tmp_path):
         codes = [answer.get("error_code") for answer in answers]
         assert codes[:3] == [None, "stopping", "stopping"]
         assert codes[3] in ("stopping", "busy")
+
+
+def test_a_film_that_hangs_its_reader_ends_in_time(weights, tmp_path):
+    """Two such films keep no good one waiting for longer than they may take."""
+    limits = {"FRACTURE_READER_SECONDS": "1", "FRACTURE_CONCURRENCY": "2"}
+    with serve(weights, tmp_path, **limits) as (app, url):
+        with httpx.Client(base_url=f"{url}gradio_api/", timeout=60) as site:
+            (path,) = site.post("upload", files={"files": FILM.open("rb")}).json()
+            answered = asyncio.run(app.service.predict("a", FILM, lambda found: found))
+            assert answered.prediction
+            for worker in app.service._readers._workers:
+                os.kill(worker._process.pid, signal.SIGSTOP)
+            start = time.monotonic()
+            asked = [{"path": path}, "none", "fracture"]
+            answers = together(*[(posted, site, "predict", asked)] * 3)
+            assert time.monotonic() - start < 15
+        codes = [answer.get("error_code") for answer in answers]
+        assert sorted(codes, key=str) == [None, "reader_timeout", "reader_timeout"]
