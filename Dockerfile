@@ -25,8 +25,7 @@ ENV PATH=/venv/bin:$PATH \
     GRADIO_SERVER_PORT=7860
 USER fracture
 EXPOSE 7860
-# What Python answers to as the first process, too; it then deletes the uploads.
-STOPSIGNAL SIGINT
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s CMD ["python", "-c", \
     "import os, urllib.request as u; u.urlopen(f\"http://127.0.0.1:{os.environ['GRADIO_SERVER_PORT']}/gradio_api/app_id\", timeout=4)"]
+# Told to stop, it finishes or refuses what runs, deletes the uploads and exits with 0.
 CMD ["python", "app.py"]

@@ -7,29 +7,46 @@ and answered lies in `fracture/web`; this file puts it together.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import functools
 import importlib
 import os
+import shutil
+import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
-# A folder of our own, for what lies in it is ours to delete; Gradio asks at its import.
-os.environ.setdefault("GRADIO_TEMP_DIR", f"{tempfile.gettempdir()}/fracture-uploads")
+from fracture.web import privacy
+
+# Gradio asks at its import.
+os.environ["GRADIO_TEMP_DIR"] = str(
+    privacy.own_folder(
+        os.environ.get("GRADIO_TEMP_DIR") or f"{tempfile.gettempdir()}/fracture-uploads"
+    )
+)
 
 import gradio as gr
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
 from fracture import WeightsError
 from fracture.rendering import fragments
-from fracture.web import api, html, privacy, tabs
+from fracture.web import api, html, tabs
+from fracture.web.doors import Doors
 from fracture.web.openapi import AnswerTypes
 from fracture.web.service import Service
 from fracture.web.settings import Settings, SettingsError
 
+UPLOADS = Path(get_upload_folder())
 HERE = Path(__file__).parent
 EXAMPLES = HERE / "examples"
+_GRACE = 3  # seconds to finish what runs; Gradio takes up to five more
 _FONT = ["system-ui", "sans-serif"]  # nothing that a font server would have to send
 
 
@@ -49,15 +66,22 @@ def launch_options(settings: Settings) -> dict:
         "ssr_mode": False,
         "mcp_server": False,
         "allowed_paths": [],
-        "app_kwargs": {"middleware": [Middleware(AnswerTypes)]},
+        "app_kwargs": {
+            "middleware": [
+                Middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts),
+                Middleware(Doors, demo),
+                Middleware(AnswerTypes),
+            ],
+            "routes": [Mount("/examples", StaticFiles(directory=EXAMPLES))],
+        },
         "state_session_capacity": 200,
+        # A request that has to wait must not keep others from being turned away.
+        "max_threads": settings.concurrency + settings.queue + 40,
     }
 
 
 def build(service: Service) -> gr.Blocks:
     """The app over a service."""
-    # Thumbnails from where they lie: in the uploads they would not outlive the hour.
-    gr.set_static_paths([EXAMPLES])
     title = "Is there a fracture?"
     with gr.Blocks(title=title, analytics_enabled=False) as demo:
         gr.HTML(html.fill("intro"))
@@ -70,10 +94,8 @@ def build(service: Service) -> gr.Blocks:
         with gr.Tab("About") as about:
             tabs.about(service, HERE / "MODEL_CARD.md", about)
         api.add_endpoints(service, demo)
-    settings = service.settings
-    return demo.queue(
-        max_size=settings.queue, default_concurrency_limit=settings.concurrency
-    )
+    # The service bounds the work, whatever door it comes through, and what may wait.
+    return demo.queue(default_concurrency_limit=None)
 
 
 try:
@@ -89,27 +111,40 @@ def warm_up() -> None:
     Raises:
         WeightsError: the model cannot be loaded.
     """
-    html.film(service.predict("warm-up", EXAMPLES / "normal.png"), guidance=True)
+    show = functools.partial(html.film, guidance=True)
+    asyncio.run(service.predict("warm-up", EXAMPLES / "normal.png", show))
     # Gradio imports it in its first event where it is installed, which takes a second.
     with contextlib.suppress(ImportError):
         importlib.import_module("matplotlib.pyplot")
 
 
 def main() -> int:
-    """Loads and warms up the model, then serves the page; the exit code."""
+    """Loads and warms up the model, then serves the page until told to stop.
+
+    Returns:
+        The exit code; 0 after Ctrl-C or SIGTERM, within ten seconds.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         warm_up()
+        privacy.keep_sweeping(UPLOADS)
+        demo.launch(prevent_thread_lock=True, **launch_options(service.settings))
+        threading.Event().wait()
     except WeightsError as error:
         print(f"fracture: {error.message} [{error.code}]", file=sys.stderr)
         return 1
-    uploads = Path(get_upload_folder())
-    privacy.keep_sweeping(uploads)
-    try:
-        demo.launch(**launch_options(service.settings))
+    except KeyboardInterrupt:
+        for number in (signal.SIGINT, signal.SIGTERM):  # once is enough
+            signal.signal(number, signal.SIG_IGN)
+        print("fracture: stopping", file=sys.stderr)
+        service.close(_GRACE)
+        demo.close(verbose=False)
     finally:
-        privacy.sweep(uploads, 0)
+        shutil.rmtree(UPLOADS, ignore_errors=True)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # a film that is still being read must not hold up the end

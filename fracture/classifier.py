@@ -58,6 +58,11 @@ class FractureClassifier:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Smaller shares of work keep one slow core from holding up the others.
         options.add_session_config_entry("session.dynamic_block_base", "16")
+        # Parts of the model in other files would escape the checksum, so none is found.
+        nowhere = str(config.folder / MODEL_FILE / "nowhere")
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", nowhere
+        )
         try:
             session = onnxruntime.InferenceSession(
                 config.folder / MODEL_FILE, options, providers=["CPUExecutionProvider"]
@@ -70,6 +75,13 @@ class FractureClassifier:
             {tensor.name: tuple(tensor.shape[1:]) for tensor in tensors}
             for tensors in (session.get_inputs(), session.get_outputs())
         )
+        kinds = (
+            {t.type for t in session.get_inputs()},
+            {t.type for t in session.get_outputs()},
+        )
+        if kinds != ({"tensor(uint8)"}, {"tensor(float)"}):
+            message = f"the model takes and gives {kinds}, not uint8 and float32"
+            raise WeightsError("weights_shape", message)
         if found != declared:
             message = f"the model has {found}, config.json declares {declared}"
             raise WeightsError("weights_shape", message)

@@ -6,7 +6,10 @@ import dataclasses
 import functools
 import hashlib
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from fracture.classes import BODY_PARTS, CLASSES, MAPS
 
@@ -15,6 +18,7 @@ MODEL_FILE = "model.onnx"
 KERAS_FILE = "model.weights.h5"
 METRICS_FILE = "metrics.json"
 FORMAT = 2
+_MOST = 2**20  # bytes of config.json
 
 
 class WeightsError(ValueError):
@@ -30,6 +34,83 @@ class WeightsError(ValueError):
     def __init__(self, code: str, message: str):
         super().__init__(message)
         self.code, self.message = code, message
+
+
+def _number(least: float, most: float) -> Callable[[Any], bool]:
+    """Tells numbers of a range; JSON in Python may hold any integer, inf and NaN."""
+    return lambda value: type(value) in (int, float) and least <= value <= most
+
+
+def _text(pattern: str) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and bool(re.fullmatch(pattern, value))
+
+
+def _square(value: Any) -> bool:
+    side = value[0] if isinstance(value, list) and value else None
+    return _number(32, 4096)(side) and value == [side, side, 1] and type(side) is int
+
+
+def _outputs(value: Any) -> bool:
+    if not isinstance(value, dict) or value.keys() != _LAST.keys():
+        return False
+    shapes = [v.get("shape") if isinstance(v, dict) else None for v in value.values()]
+    if not all(isinstance(shape, list) for shape in shapes):
+        return False
+    *grid, _ = value["heatmaps"]["shape"] or [0]
+    cells = len(grid) == 2 and all(type(n) is int and 0 < n <= 512 for n in grid)
+    plain = all(type(n) is int for shape in shapes for n in shape)
+    return (
+        cells
+        and plain
+        and all(
+            value[name]["shape"][-1:] == last
+            and (name == "heatmaps" or value[name]["shape"] == last)
+            for name, last in _LAST.items()
+        )
+    )
+
+
+def _parts(value: Any) -> bool:
+    return isinstance(value, list) and all(part in BODY_PARTS for part in value)
+
+
+def _points(value: Any) -> bool:
+    """Whether these are measured thresholds, rule-out not above rule-in."""
+    if not isinstance(value, dict) or value.keys() != {"rule_out", "rule_in"}:
+        return False
+    for point in value.values():
+        if not isinstance(point, dict) or not _probability(point.get("threshold")):
+            return False
+        if not all(v is None or _number(0, 2**53)(v) for v in point.values()):
+            return False
+    return value["rule_out"]["threshold"] <= value["rule_in"]["threshold"]
+
+
+_probability = _number(0, 1)
+# Output -> the last axis of its shape; before that of `heatmaps` are rows and columns.
+_LAST = {
+    "probabilities": [len(CLASSES)],
+    "heatmaps": [len(MAPS)],
+    "body_parts": [len(BODY_PARTS)],
+    "novelty": [],
+}
+# What `config.json` must hold for serving: where, in words, and the test of it.
+_SCHEMA: tuple[tuple[tuple[str, ...], str, Callable[[Any], bool]], ...] = (
+    (("format",), f"{FORMAT}", lambda value: type(value) is int and value == FORMAT),
+    (("name",), "a name of letters, digits, . - and _", _text(r"[\w.-]{1,100}")),
+    (("version",), "a version", _text(r"[\w.+-]{1,100}")),
+    (("classes",), f"{list(CLASSES)}", lambda value: value == list(CLASSES)),
+    (("maps",), f"{list(MAPS)}", lambda value: value == list(MAPS)),
+    (("input", "shape"), "[side, side, 1]", _square),
+    (("outputs",), f"the shapes of {', '.join(_LAST)}", _outputs),
+    (("body_parts",), f"some of {', '.join(BODY_PARTS)}", _parts),
+    (("out_of_distribution", "threshold"), "log-odds", _number(-1e6, 1e6)),
+    (("operating_points",), "thresholds 0 <= rule_out <= rule_in <= 1", _points),
+    (("heatmap_grid", "first"), "pixels from 0 on", _number(0, 4096)),
+    (("heatmap_grid", "step"), "pixels from 1 on", _number(1, 4096)),
+    (("heatmap_reference",), "a positive number", _number(1e-9, 1e9)),
+    (("files", MODEL_FILE), "a sha256 in hex digits", _text("[0-9a-f]{64}")),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,44 +132,38 @@ class WeightsConfig:
         Raises:
             WeightsError: see its codes.
         """
-        folder = Path(folder)
-        try:
-            values = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        folder, path = Path(folder), Path(folder) / CONFIG_FILE
+        if not path.is_file():
             message = f"{folder} is not a weights folder: it has no {CONFIG_FILE}"
-            raise WeightsError("weights_missing", message) from None
-        except ValueError as error:
+            raise WeightsError("weights_missing", message)
+        try:
+            with path.open("rb") as file:
+                text = file.read(_MOST + 1)
+            if len(text) > _MOST:
+                raise ValueError("it is too large")
+            values = json.loads(text)
+        except OSError as error:
+            message = f"{path} cannot be read: {error.strerror}"
+            raise WeightsError("weights_unreadable", message) from error
+        except (ValueError, RecursionError) as error:
             message = f"{CONFIG_FILE} is not valid JSON: {error}"
             raise WeightsError("weights_config", message) from error
+        for keys, wanted, fits in _SCHEMA:
+            value = values
+            for key in keys:
+                value = value.get(key) if isinstance(value, dict) else None
+            if not fits(value):
+                message = f"{CONFIG_FILE}: {' '.join(keys)} must be {wanted}"
+                raise WeightsError("weights_config", message)
         config = cls(folder, values)
-        config._check()
+        config._verify()
         return config
 
-    def _check(self) -> None:
-        if self.values.get("format") != FORMAT:
-            message = (
-                f"{CONFIG_FILE} has format {self.values.get('format')}, not {FORMAT}"
-            )
-            raise WeightsError("weights_config", message)
-        try:
-            declared = (tuple(self.values["classes"]), tuple(self.values["maps"]))
-            expected_hash = self.values["files"][MODEL_FILE]
-            float(self.heatmap_reference), self.heatmap_grid
-            points = self.operating_points
-            ordered = 0 <= points["rule_out"] <= points["rule_in"]
-            self.inputs(), self.outputs()
-            float(self.novelty_threshold)
-            known = set(self.body_parts) <= set(BODY_PARTS)
-        except (KeyError, TypeError, ValueError) as error:
-            message = f"{CONFIG_FILE} lacks or garbles an entry: {error}"
-            raise WeightsError("weights_config", message) from error
-        if declared != (CLASSES, MAPS) or not ordered or not known:
-            message = f"{CONFIG_FILE} declares classes or thresholds this code lacks"
-            raise WeightsError("weights_config", message)
+    def _verify(self) -> None:
         model = self.folder / MODEL_FILE
         if not model.is_file():
             raise WeightsError("weights_missing", f"{self.folder} has no {MODEL_FILE}")
-        if sha256(model) != expected_hash:
+        if sha256(model) != self.values["files"][MODEL_FILE]:
             message = (
                 f"{MODEL_FILE} is not the file {CONFIG_FILE} was written for (sha256 "
                 "differs): download or train the folder again"

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import httpx
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -41,4 +47,31 @@ def serve(
         try:
             yield app, url
         finally:
+            app.service.close(5)
             app.demo.close()
+
+
+@contextlib.contextmanager
+def process(
+    uploads: Path, **options: Any
+) -> Iterator[tuple[subprocess.Popen, httpx.Client]]:
+    """The app as `python app.py` starts it, and a client of it."""
+    variables = {"GRADIO_TEMP_DIR": str(uploads), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **options,
+    ) as app:
+        try:
+            said = ""
+            while not (found := re.search(r"http://127.0.0.1:\d+", said)):
+                said += app.stdout.readline()
+                assert app.poll() is None, said
+            with httpx.Client(base_url=f"{found[0]}/gradio_api/", timeout=30) as site:
+                yield app, site
+        finally:
+            app.kill()

@@ -16,7 +16,7 @@ from PIL import Image
 
 from fracture.classifier import FractureClassifier
 from fracture.prediction import Prediction
-from fracture.radiograph import RadiographError, read_radiograph
+from fracture.radiograph import Radiograph, RadiographError
 from fracture.radiograph.sniff import sniff
 from fracture.result import Result
 
@@ -79,17 +79,21 @@ def open_folders(
 
 
 def answer(
-    classifier: FractureClassifier, film: str, pictures: dict[Drawing, Path]
+    classifier: FractureClassifier,
+    film: str,
+    pictures: dict[Drawing, Path],
+    read: Callable[[str], Radiograph],
 ) -> dict:
     """Classifies one film and saves its pictures.
 
     Args:
         pictures: what to draw -> where to save it.
+        read: reads a film.
 
     Returns:
         `name`, `model_version` and what `Result.to_dict` gives.
     """
-    result = Result.of(classifier, film, functools.partial(read_radiograph, film))
+    result = Result.of(classifier, film, functools.partial(read, film))
     if result.prediction:
         for draw, path in pictures.items():
             draw(result.prediction).save(path, quality=90)

@@ -14,7 +14,7 @@ import typer
 from tqdm import tqdm
 
 from fracture.commands.options import STOPPED, UNREADABLE, Weights, fail, told
-from fracture.commands.rows import Csv, JsonLines, ResumeError, finished_rows
+from fracture.commands.rows import Csv, JsonLines, ResumeError, finished_rows, held
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,6 +29,7 @@ class Format(str, enum.Enum):
 
 
 def predict(
+    context: typer.Context,
     films: Annotated[
         list[str],
         typer.Argument(
@@ -59,6 +60,24 @@ def predict(
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=1, help="Films judged at once.")
     ] = os.cpu_count() or 1,
+    seconds: Annotated[
+        int,
+        typer.Option(
+            "--reader-seconds",
+            envvar="FRACTURE_READER_SECONDS",
+            min=1,
+            help="Most time to read one film.",
+        ),
+    ] = 10,
+    megabytes: Annotated[
+        int,
+        typer.Option(
+            "--reader-mb",
+            envvar="FRACTURE_READER_MB",
+            min=256,
+            help="Most MiB of address space to read one film.",
+        ),
+    ] = 1024,
 ) -> None:
     """Says of each film: normal, hairline or displaced, how probable, and where.
 
@@ -80,12 +99,18 @@ def predict(
     """
     from fracture.classifier import FractureClassifier
     from fracture.commands import films as many
+    from fracture.radiograph.pool import ReaderPool
 
     kind = kind or _guess(out)
     if kind is Format.table and (out or resume):
         raise typer.BadParameter("a table is for reading: use csv or jsonl with --out")
     if resume and not out:
         raise typer.BadParameter("--resume needs the --out of the stopped run")
+    if out:
+        try:
+            context.with_resource(held(out))
+        except (ResumeError, OSError) as error:
+            fail(f"{error}; nothing was changed")
     if out and out.exists() and not resume:
         raise typer.BadParameter(f"{out} exists: add --resume, or delete it")
     with told():
@@ -107,14 +132,17 @@ def predict(
         # Films of several folders share names, hence the number.
         stem = f"{number + 1:05d}-{Path(names[number]).stem}"
         pictures = {draw: folder / (stem + end) for draw, folder, end in drawings}
-        return many.answer(classifier, names[number], pictures)
+        return many.answer(classifier, names[number], pictures, readers.read)
 
     unreadable = sum(bool(row.get("error_code")) for row in written)
     answers = many.in_order(work, range(len(written), len(names)), jobs)
     # On a terminal only, and not among rows that go to the same terminal.
     hidden = kind is not Format.table and not out and sys.stdout.isatty()
     bar = {"initial": len(written), "total": len(names), "unit": "film", "leave": False}
-    with contextlib.closing(answers):
+    with (
+        ReaderPool(min(jobs, len(names)), seconds, megabytes) as readers,
+        contextlib.closing(answers),
+    ):
         try:
             counted = tqdm(answers, disable=hidden or None, **bar)
             unreadable += _write(counted, kind, writer, out)

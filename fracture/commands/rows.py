@@ -2,17 +2,59 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
-from collections.abc import Sequence
+import os
+import platform
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows has other locks; there two runs may meet
+    fcntl = None
 
 from fracture.batch import COLUMNS, inert, row
 
 
 class ResumeError(ValueError):
-    """The file is not the beginning of what is to be written."""
+    """The file is not the beginning of what is to be written, or not ours to write."""
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Keeps a file of rows for this process alone, by a locked file beside it.
+
+    Raises:
+        ResumeError: another living process has it, and which.
+        OSError: there is no place for the lock.
+    """
+    if not fcntl:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.lock")
+    with beside.open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Who had it may just have ended and taken the file along.
+            if not beside.exists() or not os.path.samestat(
+                beside.stat(), os.fstat(lock.fileno())
+            ):
+                raise BlockingIOError
+        except BlockingIOError:
+            lock.seek(0)
+            owner = lock.read(100).strip() or "another process"
+            raise ResumeError(f"{path} is being written by {owner}") from None
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {platform.node()}\n")
+        lock.flush()
+        try:
+            yield
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 class Csv:

@@ -4,7 +4,7 @@ import base64
 import copy
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal, get_args
 
 import gradio as gr
@@ -14,6 +14,7 @@ from fracture.prediction.field import answer
 from fracture.radiograph import RadiographError
 from fracture.rendering.pictures import fitted, heatmap_png, strength
 from fracture.result import ERROR, Result
+from fracture.study import Study
 from fracture.web.openapi import ANSWERS, STRENGTH, Target, describe
 from fracture.web.service import Service, uploaded
 
@@ -32,7 +33,7 @@ def add_endpoints(service: Service, demo: gr.Blocks) -> None:
     """Adds them to the Blocks that are being built."""
 
     @_explained
-    def predict(
+    async def predict(
         film: FileData, heatmap: Heatmap = "none", target: Target = "fracture"
     ) -> dict:
         """Classifies one radiograph as normal, hairline or displaced fracture.
@@ -40,24 +41,29 @@ def add_endpoints(service: Service, demo: gr.Blocks) -> None:
         Research software, not a medical device. The film is one PNG, JPEG, TIFF, WebP,
         BMP or DICOM file, told by its content.
         """
-        return _answer(service.predict(*uploaded(film)), heatmap, target)
+        show = functools.partial(_answer, heatmap=heatmap, target=target)
+        return await service.predict(*uploaded(film), show)
 
     @_explained
-    def predict_study(
+    async def predict_study(
         films: list[FileData], heatmap: Heatmap = "none", target: Target = "fracture"
     ) -> dict:
         """Classifies several views of one patient, each one and all together."""
-        found = service.study([uploaded(film) for film in films or ()])
-        views = [_named(view, heatmap, target) for view in found.views]
-        return {**found.to_dict(), "views": views}
+
+        def show(found: Study) -> dict:
+            views = [_named(view, heatmap, target) for view in found.views]
+            return {**found.to_dict(), "views": views}
+
+        return await service.study([uploaded(film) for film in films or ()], show)
 
     @_explained
-    def predict_batch(
+    async def predict_batch(
         films: list[FileData], heatmap: Heatmap = "none", target: Target = "fracture"
     ) -> dict:
         """Classifies many films, also in zip archives; a bad one ends nothing."""
-        found = service.collect([uploaded(film) for film in films or ()])
-        rows = [_named(film, heatmap, target) for film in service.classify(found)]
+        show = functools.partial(_named, heatmap=heatmap, target=target)
+        files = [uploaded(film) for film in films or ()]
+        rows = [row async for _, row in service.batch(files, show) if row]
         return {
             "model_version": service.classifier.config.model_version,
             "films": len(rows),
@@ -77,12 +83,7 @@ def add_endpoints(service: Service, demo: gr.Blocks) -> None:
 
     for function in (predict, predict_study, predict_batch):
         name, text = function.__name__, " ".join(inspect.getdoc(function).split())
-        # Batches have places of their own, or they would keep single films waiting.
-        endpoint = gr.api(
-            function,
-            api_description=f"{text} {_ASKED} {describe(name)}",
-            concurrency_id="batch" if function is predict_batch else "model",
-        )
+        endpoint = gr.api(function, api_description=f"{text} {_ASKED} {describe(name)}")
         sample = _SAMPLE if function is predict else [_SAMPLE]
         films, answered = endpoint["inputs"][0], endpoint["outputs"][0]
         demo.blocks[films].example_payload = functools.partial(copy.deepcopy, sample)
@@ -90,11 +91,15 @@ def add_endpoints(service: Service, demo: gr.Blocks) -> None:
     gr.api(model, queue=False)
 
 
-def _explained(endpoint: Callable[..., dict]) -> Callable[..., dict]:
+def _explained(
+    endpoint: Callable[..., Awaitable[dict]],
+) -> Callable[..., Awaitable[dict]]:
     """An endpoint whose errors are answers as well, wrong parameters among them."""
 
     @functools.wraps(endpoint)
-    def explained(films: Any, heatmap: Any = "none", target: Any = "fracture") -> dict:
+    async def explained(
+        films: Any, heatmap: Any = "none", target: Any = "fracture"
+    ) -> dict:
         try:
             for name, value, kind in (
                 ("heatmap", heatmap, Heatmap),
@@ -103,7 +108,7 @@ def _explained(endpoint: Callable[..., dict]) -> Callable[..., dict]:
                 if value not in get_args(kind):
                     message = f"{name} must be one of {', '.join(get_args(kind))}."
                     raise RadiographError("bad_parameter", message)
-            return endpoint(films, heatmap, target)
+            return await endpoint(films, heatmap, target)
         except RadiographError as error:
             return answer(error, ERROR)
 

@@ -72,15 +72,21 @@ def progress(done: int, films: int, unread: int) -> str:
     return fill("progress", done=done, films=films, unread=unread)
 
 
-def table(rows: Sequence[dict], pictures: Sequence[str | None]) -> str:
+def table(
+    rows: Sequence[dict],
+    pictures: Sequence[str | None],
+    heatmaps: bytes | None = None,
+) -> str:
     """The films of a batch, and the same as CSV.
 
     Args:
         rows: as `fracture.batch.row` makes them.
         pictures: a small film for each row, as a data URI; None where none was read.
+        heatmaps: a zip archive of them, which the page then carries too.
     """
     if not rows:
         return ""
     films = zip(rows, pictures, strict=True)
     # The mark tells spreadsheets that the text is UTF-8.
-    return fill("table", films=films, csv="\ufeff" + to_csv(rows))
+    csv = "\ufeff" + to_csv(rows)
+    return fill("table", films=films, csv=csv, heatmaps=heatmaps)

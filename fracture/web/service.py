@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import functools
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gradio.utils import get_upload_folder, is_in_or_equal
 
-from fracture.batch import Film, classify, collect
+from fracture.batch import classify, collect
 from fracture.classifier import FractureClassifier
 from fracture.hub import SERVING_FILES, resolve
 from fracture.prediction import FIELDS
@@ -18,9 +22,9 @@ from fracture.radiograph import (
     MIN_SIDE,
     Radiograph,
     RadiographError,
-    Source,
-    read_radiograph,
 )
+from fracture.radiograph.pool import ReaderPool
+from fracture.radiograph.source import File
 from fracture.result import Result
 from fracture.study import RULE, Study, combine
 from fracture.version import __version__
@@ -29,11 +33,16 @@ from fracture.web.settings import Settings
 from fracture.weights import MODEL_FILE
 
 _FILES = (*SERVING_FILES, "README.md", "figures/*")  # the card is a page of the app
+T = TypeVar("T")
 FORMATS = ("PNG", "JPEG", "TIFF", "WebP", "BMP", "DICOM")
 
 
 class Service:
     """Reads and classifies what visitors send, within the limits of the settings.
+
+    Whatever door a request comes through, its work is done by a few threads, and each
+    is free again only when its work has really ended. A request that is cancelled
+    before it had its turn does no work at all.
 
     Attributes:
         settings: of this app.
@@ -44,6 +53,9 @@ class Service:
         self.settings = settings
         self._weights = settings.weights or weights
         self._lock = threading.Lock()
+        self._closed = False
+        self._threads = ThreadPoolExecutor(settings.concurrency, "film")
+        self._places = threading.Semaphore(settings.concurrency + settings.queue)
 
     @property
     def classifier(self) -> FractureClassifier:
@@ -56,40 +68,104 @@ class Service:
         folder = resolve(self._weights, _FILES)
         return FractureClassifier.from_pretrained(folder, self.settings.threads)
 
-    def read(self, source: Source) -> Radiograph:
-        """`read_radiograph` with the app's limit."""
-        return read_radiograph(source, max_pixels=self.settings.max_megapixels * 10**6)
+    @functools.cached_property
+    def _readers(self) -> ReaderPool:
+        settings = self.settings
+        limits = (settings.reader_seconds, settings.reader_mb)
+        return ReaderPool(settings.concurrency, *limits)
 
-    def predict(self, name: str, path: Path) -> Result:
-        """One film's result."""
-        return Result.of(self.classifier, name, functools.partial(self.read, path))
+    def read(self, source: File) -> Radiograph:
+        """`read_radiograph` in a process of its own, within the app's limits."""
+        with self._lock:
+            readers = self._readers
+        return readers.read(source, max_pixels=self.settings.max_megapixels * 10**6)
 
-    def study(self, files: Sequence[tuple[str, Path]]) -> Study:
-        """Several views of one patient.
+    def close(self, seconds: float) -> None:
+        """Refuses what waits and is new, and gives what runs some time to finish."""
+        self._closed = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        deadline = time.monotonic() + seconds
+        places = self.settings.concurrency + self.settings.queue
+        left = [
+            self._places.acquire(timeout=max(0, deadline - time.monotonic()))
+            for _ in range(places)
+        ]
+        if all(left) and "_readers" in vars(self):  # else they end with this process
+            self._readers.close()
+
+    @contextlib.contextmanager
+    def _admitted(self) -> Iterator[None]:
+        """A place among the requests that are worked on or wait for it."""
+        if not self._places.acquire(blocking=False):
+            message = "Too many requests wait already; send it again in a minute."
+            raise RadiographError("busy", message)
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    async def _work(self, work: Callable[[], T]) -> T:
+        """Has a thread do it; who stops waiting does not free the thread."""
+        try:
+            return await asyncio.wrap_future(self._threads.submit(work))
+        except (RuntimeError, asyncio.CancelledError):
+            if not self._closed:
+                raise
+            message = "The server is being stopped; send it again in a minute."
+            raise RadiographError("stopping", message) from None
+
+    async def predict(self, name: str, path: Path, show: Callable[[Result], T]) -> T:
+        """What `show` makes of one film's result, as part of the same work.
 
         Raises:
-            RadiographError: `no_film` or `too_many_views`.
+            RadiographError: `busy`.
+        """
+        with self._admitted():
+            return await self._work(lambda: show(self._result(name, path)))
+
+    async def study(
+        self, files: Sequence[tuple[str, Path]], show: Callable[[Study], T]
+    ) -> T:
+        """What `show` makes of several views of one patient.
+
+        Raises:
+            RadiographError: `no_film`, `too_many_views` or `busy`.
         """
         if not files:
             raise RadiographError("no_film", "No film was sent; choose a file.")
         if len(files) > self.settings.max_views:
             message = f"More than {self.settings.max_views} views; is this one study?"
             raise RadiographError("too_many_views", message)
-        return combine([self.predict(name, path) for name, path in files])
+        with self._admitted():
+            return await self._work(
+                lambda: show(combine([self._result(*file) for file in files]))
+            )
 
-    def collect(self, files: Sequence[tuple[str, Path]]) -> list[Film]:
-        """The films of a batch, archives opened.
+    async def batch(
+        self, files: Sequence[tuple[str, Path]], show: Callable[[Result], T]
+    ) -> AsyncIterator[tuple[int, T | None]]:
+        """Many films, archives opened; a cancelled batch ends at the next film.
+
+        Yields:
+            How many films there are and None; then, for each film in order, how many
+            there are and what `show` makes of its result.
 
         Raises:
-            RadiographError: `no_film` or `too_many_films`.
+            RadiographError: `no_film`, `too_many_films` or `busy`.
         """
         if not files:
             raise RadiographError("no_film", "No film was sent; choose files.")
-        return collect(files, self.settings.max_films, self.read)
+        with self._admitted():
+            films = await self._work(
+                lambda: collect(files, self.settings.max_films, self.read)
+            )
+            yield len(films), None
+            results = classify(self.classifier, films)
+            for _ in films:
+                yield len(films), await self._work(lambda: show(next(results)))
 
-    def classify(self, films: Sequence[Film]) -> Iterator[Result]:
-        """One result for each film, in order."""
-        return classify(self.classifier, films)
+    def _result(self, name: str, path: Path) -> Result:
+        return Result.of(self.classifier, name, functools.partial(self.read, path))
 
     def model(self) -> dict:
         """What runs here, with which thresholds and limits, in plain JSON types."""
@@ -128,7 +204,12 @@ def uploaded(file: Any) -> tuple[str, Path]:
         file, name = file.get("path"), file.get("orig_name")
     if not isinstance(file, str) or not file:
         raise RadiographError("no_film", "No film was sent; choose a file.")
-    if not is_in_or_equal(file, get_upload_folder()):
+    try:
+        inside = is_in_or_equal(file, get_upload_folder())
+    except (ValueError, OSError):  # no system has such a path
+        inside = False
+    if not inside:
         message = "That file was not uploaded; send its content."
         raise RadiographError("not_uploaded", message)
-    return name or Path(file).name, Path(file)
+    name = name if isinstance(name, str) and name else Path(file).name
+    return name, Path(file)

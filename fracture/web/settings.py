@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Callable, Mapping
 
 
@@ -30,6 +31,14 @@ def _count(least: int) -> Callable[[str], int]:
     return parse
 
 
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(re.split(r"[,\s]+", text))
+    for host in hosts:
+        if not re.fullmatch(r"(\*\.)?[\w-]+(\.[\w-]+)*", host):
+            raise ValueError("names of hosts with commas between, without ports")
+    return hosts
+
+
 def _setting(name: str, default: object, parse: Callable[[str], object]):
     return dataclasses.field(default=default, metadata={"name": name, "parse": parse})
 
@@ -45,8 +54,13 @@ class Settings:
         max_views: most views of one study.
         max_upload_mb: MiB of the largest file, an archive for example.
         max_megapixels: of one film.
-        concurrency: films, studies or batches worked on at the same time, each.
-        queue: most requests that wait; further ones are turned away.
+        concurrency: films worked on at the same time, a study as a whole.
+        queue: most requests that wait; further ones are answered `busy`.
+        reader_seconds: most time to read one film.
+        reader_mb: MiB of address space of each process that reads films, of which
+            there are as many as `concurrency`.
+        hosts: names by which the app may be called, besides this machine's own; every
+            name if there are none. `*.` at the beginning stands for any subdomain.
         threads: of the inference engine; 0 takes one per core.
     """
 
@@ -58,7 +72,15 @@ class Settings:
     max_megapixels: int = _setting("FRACTURE_MAX_MEGAPIXELS", 40, _count(1))
     concurrency: int = _setting("FRACTURE_CONCURRENCY", 2, _count(1))
     queue: int = _setting("FRACTURE_QUEUE", 32, _count(1))
+    reader_seconds: int = _setting("FRACTURE_READER_SECONDS", 10, _count(1))
+    reader_mb: int = _setting("FRACTURE_READER_MB", 1024, _count(256))
+    hosts: tuple[str, ...] = _setting("FRACTURE_HOSTS", (), _hosts)
     threads: int = _setting("FRACTURE_THREADS", 0, _count(0))
+
+    @property
+    def allowed_hosts(self) -> list[str]:
+        """`hosts` with those by which the machine calls itself; `*` for any."""
+        return [*self.hosts, "localhost", "127.0.0.1"] if self.hosts else ["*"]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:

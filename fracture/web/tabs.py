@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
+import io
 import re
-import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import gradio as gr
@@ -16,6 +16,7 @@ from fracture.batch import row
 from fracture.radiograph import RadiographError
 from fracture.rendering.fragments import piece
 from fracture.rendering.pictures import data_uri, heatmap_png, thumbnail
+from fracture.result import Result
 from fracture.web import html
 from fracture.web.service import FORMATS, Service, uploaded
 
@@ -46,18 +47,21 @@ def _hint(text: str) -> None:
 def read(service: Service, examples: Path) -> None:
     """One film: its finding, and the film under its heatmap."""
 
-    def show(file: dict | None) -> tuple[None, str]:
+    page = functools.partial(html.film, guidance=service.settings.guidance)
+
+    async def show(file: dict | None) -> tuple[None, str]:
+        # An empty box takes the next film at once.
         try:
-            result = service.predict(*uploaded(file))
+            return None, await service.predict(*uploaded(file), page)
         except RadiographError as error:
             return None, piece("alert", "The film", error)
-        # An empty box takes the next film at once.
-        return None, html.film(result, service.settings.guidance)
 
-    def show_example(name: str) -> str:
-        film = examples / f"{name}.png"
-        result = service.predict(f"Synthetic film {name}.png", film)
-        return html.film(result, service.settings.guidance)
+    async def show_example(name: str) -> str:
+        path = examples / f"{name}.png"
+        try:
+            return await service.predict(f"Synthetic film {name}.png", path, page)
+        except RadiographError as error:
+            return piece("alert", "The film", error)
 
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
@@ -68,8 +72,7 @@ def read(service: Service, examples: Path) -> None:
             gr.HTML('<h2 class="try">Or try a synthetic film</h2>')
             with gr.Row(elem_classes="examples"):
                 buttons = [
-                    gr.Button(name.capitalize(), icon=examples / f"{name}.png")
-                    for name in EXAMPLES
+                    gr.Button(name.capitalize(), icon=_icon(name)) for name in EXAMPLES
                 ]
             _hint(
                 "Films are read on this server, deleted within the hour and used for "
@@ -78,67 +81,78 @@ def read(service: Service, examples: Path) -> None:
         with gr.Column(scale=3, min_width=330):
             waiting = "The finding, its probabilities and heatmap appear here."
             result = gr.HTML(html.paragraph(waiting, "empty"), elem_classes="result")
-    event = {**_EVENT, "concurrency_id": "model", "show_progress": "minimal"}
+    event = {**_EVENT, "show_progress": "minimal"}
     film.upload(show, film, [film, result], **event)
     for name, button in zip(EXAMPLES, buttons, strict=True):
         button.click(functools.partial(show_example, name), None, result, **event)
 
 
+def _icon(name: str) -> dict:
+    """The thumbnail of an example, by an address that tells no place on the disk."""
+    file = {"path": f"{name}.png", "url": f"/examples/{name}.png"}
+    return {**file, "meta": {"_type": "gradio.FileData"}}
+
+
 def study(service: Service) -> None:
     """Several views of one patient: a finding for each and one for all."""
 
-    def show(files: list | None) -> tuple[None, str]:
+    page = functools.partial(html.study, guidance=service.settings.guidance)
+
+    async def show(files: list | None) -> tuple[None, str]:
+        # An empty box: the next films are the next study, never a part of this one.
         try:
-            found = service.study([uploaded(file) for file in files or ()])
+            sent = [uploaded(file) for file in files or ()]
+            return None, await service.study(sent, page)
         except RadiographError as error:
             return None, piece("alert", "The study", error)
-        # An empty box: the next films are the next study, never a part of this one.
-        return None, html.study(found, service.settings.guidance)
 
     waiting = "The finding of the study, then that of each view, appears here."
     views = _box("All views of one patient", many=True)
     _hint("Choose or drop all views together: {formats}.")
     result = gr.HTML(html.paragraph(waiting, "empty"), elem_classes="result")
-    event = {**_EVENT, "concurrency_id": "model", "show_progress": "minimal"}
+    event = {**_EVENT, "show_progress": "minimal"}
     views.upload(show, views, [views, result], **event)
 
 
 def batch(service: Service) -> None:
     """Many films or a zip: progress, a table, its CSV and the heatmaps."""
 
-    def run(files: list | None) -> Iterator[tuple]:
-        """Yields the box, progress, table, heatmaps and the cancel button."""
-        idle = gr.Button(interactive=False)
-        nothing = gr.DownloadButton(visible=False)
+    def show(result: Result) -> tuple[dict, str | None, bytes | None]:
+        """A film's row, its thumbnail and, if it was judged, its heatmap."""
+        film = result.prediction
+        cells = row({"name": result.name, **result.to_dict()})
+        picture = film and data_uri(thumbnail(film), "image/jpeg")
+        heat = result.judged and heatmap_png(film, "fracture", _HEATMAP_SIDE)
+        return cells, picture, heat or None
+
+    async def run(files: list | None) -> AsyncIterator[tuple]:
+        """Yields the box, progress, table and the cancel button."""
+        idle, films, unread, rows, pictures = gr.Button(interactive=False), 0, 0, [], []
+        content, shown = io.BytesIO(), time.monotonic()
+        archive = zipfile.ZipFile(content, "w")
         try:
-            films = service.collect([uploaded(file) for file in files or ()])
+            sent = [uploaded(file) for file in files or ()]
+            async for films, found in service.batch(sent, show):
+                if not found:
+                    begun = html.progress(0, films, 0)
+                    yield None, begun, "", gr.Button(interactive=True)
+                    continue
+                rows.append(found[0])
+                pictures.append(found[1])
+                unread += found[1] is None
+                if found[2]:
+                    archive.writestr(_member(len(rows), rows[-1]["name"]), found[2])
+                if time.monotonic() - shown > _PACE:
+                    now = html.progress(len(rows), films, unread)
+                    yield gr.skip(), now, html.table(rows, pictures), gr.skip()
+                    shown = time.monotonic()
         except RadiographError as error:
-            yield None, piece("alert", "The batch", error), "", nothing, idle
+            yield None, piece("alert", "The batch", error), "", idle
             return
-        rows, pictures, unread = [], [], 0
-        begun = html.progress(0, len(films), 0)
-        yield None, begun, "", nothing, gr.Button(interactive=True)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "heatmaps.zip"
-            with zipfile.ZipFile(path, "w") as archive:
-                shown = time.monotonic()
-                for number, result in enumerate(service.classify(films), 1):
-                    film = result.prediction
-                    rows.append(row({"name": result.name, **result.to_dict()}))
-                    pictures.append(film and data_uri(thumbnail(film), "image/jpeg"))
-                    unread += film is None
-                    if result.judged:
-                        png = heatmap_png(film, "fracture", _HEATMAP_SIDE)
-                        archive.writestr(_member(number, result.name), png)
-                    if time.monotonic() - shown > _PACE:
-                        now = html.progress(number, len(films), unread)
-                        table = html.table(rows, pictures)
-                        yield gr.skip(), now, table, gr.skip(), gr.skip()
-                        shown = time.monotonic()
-            judged = len(archive.namelist())
-            ready = gr.DownloadButton(value=path, visible=True) if judged else nothing
-            end = html.progress(len(films), len(films), unread)
-            yield gr.skip(), end, html.table(rows, pictures), ready, idle
+        archive.close()
+        heatmaps = content.getvalue() if archive.namelist() else None
+        end = html.progress(films, films, unread)
+        yield gr.skip(), end, html.table(rows, pictures, heatmaps), idle
 
     def cancelled() -> tuple:
         text = "Cancelled; the films read so far are below."
@@ -149,14 +163,12 @@ def batch(service: Service) -> None:
         f"Up to {service.settings.max_films} films, {{formats}}, or zip archives of "
         f"them; no file over {service.settings.max_upload_mb} MB."
     )
-    with gr.Row():
-        stop = gr.Button("Cancel", interactive=False, size="sm")
-        heatmaps = gr.DownloadButton("Download the heatmaps", visible=False, size="sm")
+    stop = gr.Button("Cancel", interactive=False, size="sm")
     progress = gr.HTML(elem_classes="result")
     waiting = "One row for each film appears here, with its finding or its reason."
     table = gr.HTML(html.paragraph(waiting, "empty"))
-    event = {**_EVENT, "concurrency_id": "batch", "show_progress": "minimal"}
-    outputs = [box, progress, table, heatmaps, stop]
+    event = {**_EVENT, "show_progress": "minimal"}
+    outputs = [box, progress, table, stop]
     running = box.upload(run, box, outputs, show_progress_on=progress, **event)
     stop.click(
         cancelled, None, [progress, stop], cancels=running, queue=False, **_EVENT

@@ -206,3 +206,29 @@ def test_wrong_usage(arguments, reason, tmp_path, monkeypatch):
 def test_a_folder_without_films(weights, tmp_path):
     result = run(tmp_path, "-w", weights)
     assert result.exit_code == 2 and "no film found" in result.stderr
+
+
+def test_two_runs_never_write_one_file(films, weights, tmp_path):
+    """The second is told who has it; one that was killed has nothing any more."""
+    out = tmp_path / "new" / "answers.csv"
+    command = [sys.executable, "-m", "fracture", "predict", str(films), "-o", str(out)]
+    command += ["--weights", str(weights), "--resume", "-j", "1"]
+    with subprocess.Popen(command) as first:
+        while not out.exists():
+            time.sleep(0.05)
+            assert first.poll() is None
+        first.send_signal(signal.SIGSTOP)
+        before = out.read_bytes()
+        second = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert second.returncode == 2
+        assert f"written by process {first.pid} on " in second.stderr
+        assert out.read_bytes() == before
+        first.kill()
+    third = subprocess.Popen(command, stderr=subprocess.PIPE)
+    while third.poll() is None and out.stat().st_size <= len(before) + 1000:
+        time.sleep(0.05)
+    third.send_signal(signal.SIGINT)
+    assert third.wait(60) in (0, 130)
+    assert not out.with_name("answers.csv.lock").exists()
+    names = [row["name"] for row in read(out)]
+    assert len(names) == len(set(names)) > 0

@@ -17,12 +17,13 @@ ROOT = Path(__file__).parents[2]
 NEW = 'Field("film_bits", int, "Of a pixel.", "bit", lambda film: 8),'
 # What each surface says, printed by a copy of the package that has one field more.
 SURFACES = """
-import json
+import asyncio, json
 from gradio.routes import App
 from starlette.testclient import TestClient
 import app
 from fracture.batch import row
-result = app.service.predict("a", app.EXAMPLES / "normal.png")
+film = app.EXAMPLES / "normal.png"
+result = asyncio.run(app.service.predict("a", film, lambda found: found))
 options = app.launch_options(app.service.settings)
 client = TestClient(App.create_app(app.demo, app_kwargs=options["app_kwargs"]))
 api = client.get("/gradio_api/openapi.json").json()["paths"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import html
 import io
@@ -49,6 +50,11 @@ def client(url) -> Client:
 @pytest.fixture(scope="module")
 def classifier(weights) -> FractureClassifier:
     return FractureClassifier.from_pretrained(weights)
+
+
+def result(app, name, path):
+    """What the app's service finds of a film."""
+    return asyncio.run(app.service.predict(name, path, lambda found: found))
 
 
 @pytest.fixture
@@ -266,9 +272,9 @@ def test_guidance_is_switched_by_the_environment(monkeypatch, weights, guidance)
     monkeypatch.setenv("FRACTURE_WEIGHTS", str(weights))
     app = load_app()
     for page in (
-        app.html.film(app.service.predict("a", app.EXAMPLES / "normal.png"), _on(app)),
+        app.html.film(result(app, "a", app.EXAMPLES / "normal.png"), _on(app)),
         app.html.study(
-            app.service.study([("a", app.EXAMPLES / "normal.png")]), _on(app)
+            combine([result(app, "a", app.EXAMPLES / "normal.png")]), _on(app)
         ),
     ):
         assert ("For clinicians" in page) is (guidance == "on")
@@ -281,7 +287,7 @@ def _on(app) -> bool:
 def test_the_page_holds_what_python_answers(served, classifier):
     app, _ = served
     path = ROOT / "examples/displaced.png"
-    page = app.html.film(app.service.predict("<b>a.png", path), guidance=True)
+    page = app.html.film(result(app, "<b>a.png", path), guidance=True)
     answer = classifier.predict(path).to_dict()
     assert answer["summary"] in page
     assert answer["location"] in page
@@ -317,13 +323,13 @@ def test_a_hostile_name_is_text_on_every_page(served, film, tmp_path, name):
     film(name)
     pages = {}
     for called in ("plain.png", HOSTILE):
-        result = app.service.predict(called, tmp_path / name)
-        cells = row({"name": called, **result.to_dict()})
+        found = result(app, called, tmp_path / name)
+        cells = row({"name": called, **found.to_dict()})
         pages[called] = [
-            app.html.film(result, guidance=True),
-            app.html.study(combine([result]), guidance=True),
+            app.html.film(found, guidance=True),
+            app.html.study(combine([found]), guidance=True),
             app.html.table([cells], [None]),
-            render_film_report(result) if result.prediction else "",
+            render_film_report(found) if found.prediction else "",
         ]
     for plain, page in zip(*pages.values(), strict=True):
         plain, page = Markup(plain), Markup(page)
@@ -333,8 +339,8 @@ def test_a_hostile_name_is_text_on_every_page(served, film, tmp_path, name):
 
 def test_two_viewers_of_a_page_do_not_share_their_radios(served):
     app, _ = served
-    film = ("a", ROOT / "examples/displaced.png")
-    page = app.html.study(app.service.study([film, film]), guidance=False)
+    film = result(app, "a", ROOT / "examples/displaced.png")
+    page = app.html.study(combine([film, film]), guidance=False)
     names = re.findall(r'type="radio" name="([^"]+)"', page)
     assert len(names) == 8 and len(set(names)) == 2
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
 import time
+import zipfile
 from pathlib import Path
 
 import httpx
 import pytest
 from gradio_client import Client, handle_file
-from served import ROOT, load_app, serve
+from served import ROOT, process, serve
 from specimens import GOOD
 
 from fracture.web import privacy
@@ -113,22 +122,23 @@ def test_a_file_over_the_limit_is_refused(weights, tmp_path):
 
 
 def test_nothing_is_left_after_the_hour(sent, uploads):
-    stray = uploads / "tmpabc"  # what a broken connection leaves
+    own = sent.parents[1]
+    stray = own / "tmpabc"  # what a broken connection leaves
     stray.write_bytes(b"half a film")
-    fresh = uploads / "fresh.png"
+    fresh = own / "fresh.png"
     fresh.write_bytes(b"another film")
     assert privacy.KEEP + privacy.PACE < 3600
     for path in uploads.rglob("*"):
         if path != fresh:
             os.utime(path, (time.time() - privacy.KEEP - 1,) * 2)
-    privacy.sweep(uploads, privacy.KEEP)
+    privacy.sweep(own)
     assert [path for path in uploads.rglob("*") if path.is_file()] == [fresh]
     assert not sent.exists()
 
 
-def test_the_examples_thumbnails_outlive_every_sweep(served, url, uploads):
+def test_the_examples_thumbnails_outlive_every_sweep(served, url):
     app, _ = served
-    privacy.sweep(uploads, 0)
+    shutil.rmtree(app.UPLOADS)
     icons = [
         component["props"]["icon"]["url"]
         for component in httpx.get(f"{url}config").json()["components"]
@@ -144,30 +154,94 @@ def test_the_sweep_runs_from_the_start(tmp_path, monkeypatch):
     old.write_bytes(b"of an earlier process")
     os.utime(old, (0, 0))
     monkeypatch.setattr(privacy, "PACE", 0.05)
-    privacy.keep_sweeping(tmp_path)
+    privacy.keep_sweeping(privacy.own_folder(tmp_path))
     deadline = time.monotonic() + 10
     while old.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not old.exists()
 
 
-def test_the_app_sweeps_when_it_starts_and_when_it_ends(tmp_path, monkeypatch):
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    monkeypatch.delenv("FRACTURE_WEIGHTS", raising=False)
-    app, old, new = load_app(), tmp_path / "old.png", tmp_path / "new.png"
-    old.touch()
-    os.utime(old, (0, 0))
+OTHER = """
+import sys
+from fracture.web.privacy import own_folder
+(own_folder(sys.argv[1]) / "film.png").write_bytes(b"a film")
+print("ready", flush=True)
+sys.stdin.read()
+"""
 
-    def launch(**_):
-        new.touch()
-        deadline = time.monotonic() + 10
-        while old.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert new.exists() and not old.exists()
 
-    monkeypatch.setattr(app.demo, "launch", launch)
-    assert app.main() == 0
-    assert not new.exists()
+def test_only_a_dead_process_loses_its_uploads(tmp_path):
+    ours = privacy.own_folder(tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-c", OTHER, tmp_path],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout.readline() == b"ready\n"
+        (film,) = tmp_path.rglob("film.png")
+        for path in (film, film.parent, ours):
+            os.utime(path, (0, 0))  # an idle process is none the less alive
+        privacy.sweep(ours)
+        assert film.exists() and ours.exists()
+        other.kill()
+    privacy.sweep(ours)
+    assert list(tmp_path.iterdir()) == [ours]
+
+
+def test_a_process_that_ends_takes_its_own_uploads_alone(tmp_path):
+    with process(tmp_path) as (first, site), process(tmp_path) as (second, other):
+        files = {"files": ("film.png", GOOD["film.png"]())}
+        (film,) = site.post("upload", files=files).json()
+        other.post("upload", files=files)
+        assert len(list(tmp_path.rglob("film.png"))) == 2
+        for ended, number in ((second, signal.SIGTERM), (first, signal.SIGINT)):
+            assert Path(film).exists()
+            start = time.monotonic()
+            ended.send_signal(number)
+            assert ended.wait(20) == 0
+            assert time.monotonic() - start < 10
+            assert "Traceback" not in ended.stdout.read()
+        assert not list(tmp_path.iterdir())
+
+
+def test_the_page_tells_no_place_on_the_disk(url):
+    for path in ("config", "gradio_api/info", "gradio_api/openapi.json", ""):
+        text = httpx.get(f"{url}{path}").text
+        for place in (ROOT, Path(sys.prefix), Path.home(), tempfile.gettempdir()):
+            assert str(place) not in text, path
+
+
+def test_a_batchs_heatmaps_come_with_the_page_and_lie_nowhere(served, url, uploads):
+    app, _ = served
+    run = next(fn for fn in app.demo.fns.values() if fn.name == "run")
+    client = Client(url, verbose=False)
+    path = client.submit(film=handle_file(FILM), api_name="/predict")
+    path.result(timeout=60)
+    (path,) = [path for path in uploads.rglob("displaced.png")][:1]
+    before = set(uploads.rglob("*"))
+    body = {"data": [[{"path": str(path)}]], "fn_index": run._id, "session_hash": "b"}
+    httpx.post(f"{url}gradio_api/queue/join", json=body)
+    told = httpx.get(f"{url}gradio_api/queue/data?session_hash=b", timeout=60).text
+    content = re.search(r"data:application/zip;base64,([\w+/=]+)", told)[1]
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(content))) as archive:
+        assert archive.namelist() == ["001-displaced.png"]
+    assert set(uploads.rglob("*")) == before
+
+
+def test_only_allowed_hosts_are_answered(weights, tmp_path):
+    hosts = {"FRACTURE_HOSTS": "fracture.example, *.clinic.example"}
+    with serve(weights, tmp_path, **hosts) as (_, url):
+        for host, status in {
+            "fracture.example": 200,
+            "fracture.example:8080": 200,
+            "reading.clinic.example": 200,
+            "localhost": 200,
+            "evil.example": 400,
+            "fracture.example.evil.example": 400,
+        }.items():
+            reply = httpx.get(f"{url}config", headers={"Host": host})
+            assert reply.status_code == status, host
 
 
 def test_pages_load_nothing_from_elsewhere():
