@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import jinja2
+import numpy as np
 import pytest
 import yaml
 from toy_films import CALIBRATION, POINTS, draw_films, example, predict
@@ -18,6 +19,7 @@ from fracture.card.card import CardError, render_card
 from fracture.card.figures import plot_report
 from fracture.card.markdown import render
 from fracture.evaluation import metrics as statistics
+from fracture.evaluation.cohort import Cohort
 from fracture.evaluation.evaluate import evaluate
 from fracture.evaluation.thresholds import part_operating_points
 from fracture.model.recipes import RECIPES
@@ -36,7 +38,8 @@ def make_metrics(films):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(statistics, "DRAWS", 50)
         report = evaluate(*films)
-        parts = part_operating_points((test[0], test[2]), films)
+        cohorts = (Cohort(e, np.array(g), p) for e, g, p in (test, films))
+        parts = part_operating_points(*cohorts)
     return {
         "model_version": "fracture-test-1.0+abc",
         "command": "python train.py --data films",
