@@ -38,6 +38,9 @@ SERVING = Serving(
     novelty_threshold=0.0,
 )
 LARGE = ("resnet50", "densenet121", "inceptionv3")
+# Recipes of large networks, and sisters of others.
+SLOW = ("resnet50-cascade", "inception", "densenet121", "vgg16", "resnet50")
+SLOW += ("quick", "mobilenetv2-paper", "mobilenetv2-paper-1.0")
 LABELS = ("normal", "hairline", "displaced")
 
 
@@ -69,7 +72,13 @@ def make_films(recipe, network, phantoms):
     return FilmSequence(*phantoms, recipe.image_size, grid, 3)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+        for name in RECIPES
+    ],
+)
 def test_a_recipe_learns_and_explains_itself(name, phantoms):
     """Its first phase lowers its own loss; closed-form Grad-CAM equals autodiff."""
     keras.utils.set_random_seed(1)
