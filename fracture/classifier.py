@@ -9,7 +9,7 @@ from typing import overload
 import numpy as np
 import onnxruntime
 
-from fracture.classes import BODY_PARTS, CLASSES
+from fracture.classes import BODY_PARTS, CLASSES, MAPS
 from fracture.hub import resolve
 from fracture.prediction import Prediction
 from fracture.radiograph import Radiograph, Source, read_radiograph
@@ -82,7 +82,14 @@ class FractureClassifier:
         if kinds != ({"tensor(uint8)"}, {"tensor(float)"}):
             message = f"the model takes and gives {kinds}, not uint8 and float32"
             raise WeightsError("weights_shape", message)
-        if found != declared:
+        grid = declared[1].get("heatmaps", ())[:2]
+        needed = {
+            "probabilities": (len(CLASSES),),
+            "heatmaps": (*grid, len(MAPS)),
+            "body_parts": (len(BODY_PARTS),),
+            "novelty": (),
+        }
+        if found != declared or declared[1] != needed:
             message = f"the model has {found}, config.json declares {declared}"
             raise WeightsError("weights_shape", message)
         return cls(config, session)

@@ -42,13 +42,11 @@ BAD = [
             "384",
         )
     ),
-    *((("outputs",), value) for value in (5, [], {}, {"probabilities": {"shape": []}})),
+    *((("outputs",), value) for value in (5, [], {"novelty": 5}, {"novelty": {}})),
     *(
         (("outputs", "heatmaps", "shape"), value)
-        for value in ([], [25, 25], [25, 25, 3], [0, 25, 4], ["a", "b", 4], {}, [[4]])
+        for value in ([0, 25, 4], ["a", "b", 4], {}, [[4]], [10**9, 1, 4], [2.5], None)
     ),
-    *((("outputs", "probabilities"), value) for value in (5, {}, {"shape": [2]})),
-    *((("outputs", "novelty", "shape"), value) for value in ([1], None)),
     *((("body_parts",), value) for value in (5, "hand", ["knee"], [[]], [{}], None)),
     *(
         (("out_of_distribution", "threshold"), value)
@@ -116,6 +114,22 @@ def test_what_no_model_has_is_refused(folder, place, value):
     del at[place[-1]]
     if place[-1] != "specificity":
         assert refused(folder, values) == "weights_config"
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("heatmaps", shape) for shape in ([], [4], [25, 25], [25, 25, 3], [24, 25, 4])]
+    + [("probabilities", [2]), ("novelty", [1]), ("body_parts", None)],
+)
+def test_outputs_that_the_model_has_not_are_refused(folder, name, shape):
+    values = copy.deepcopy(VALUES)
+    values["outputs"][name]["shape"] = shape
+    if shape is None:
+        del values["outputs"][name]
+    (folder / CONFIG_FILE).write_text(json.dumps(values))
+    with pytest.raises(WeightsError) as caught:
+        FractureClassifier.from_pretrained(folder)
+    assert caught.value.code == "weights_shape"
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -88,10 +88,13 @@ class Doors:
         """
         if not isinstance(body, dict):
             raise RadiographError("bad_request", "The request must be a JSON object.")
+        # Pages name their functions by number, whatever the address says.
+        number = None if door == "call/v2" else body.get("fn_index")
         for fn in self._demo.fns.values():
-            if name is None and fn._id == body.get("fn_index"):
+            if number is not None and fn._id == number:
                 break
-            if fn.api_name == name and fn.api_visibility != "private":
+            named = fn.api_name == name and fn.api_visibility != "private"
+            if number is None and named:
                 break
         else:
             raise RadiographError("unknown_endpoint", "There is no such endpoint here.")
@@ -111,7 +114,7 @@ class Doors:
             data = _parameters([*data, *_DEFAULTS[len(data) :]])
         else:
             data = [_boxed(*pair) for pair in zip(fn.inputs, data, strict=True)]
-        return {"data": data} if name else {**body, "data": data}
+        return {"data": data} if number is None else {**body, "data": data}
 
 
 def _parameters(data: list) -> list:

@@ -31,12 +31,15 @@ def _count(least: int) -> Callable[[str], int]:
     return parse
 
 
-def _hosts(text: str) -> tuple[str, ...]:
-    hosts = tuple(re.split(r"[,\s]+", text))
-    for host in hosts:
-        if not re.fullmatch(r"(\*\.)?[\w-]+(\.[\w-]+)*", host):
+def _hosts(text: str) -> str:
+    for host in _separate(text):
+        if not re.fullmatch(r"\*|(\*\.)?[\w-]+(\.[\w-]+)*", host):
             raise ValueError("names of hosts with commas between, without ports")
-    return hosts
+    return text
+
+
+def _separate(text: str) -> list[str]:
+    return re.split(r"[,\s]+", text)
 
 
 def _setting(name: str, default: object, parse: Callable[[str], object]):
@@ -59,8 +62,8 @@ class Settings:
         reader_seconds: most time to read one film.
         reader_mb: MiB of address space of each process that reads films, of which
             there are as many as `concurrency`.
-        hosts: names by which the app may be called, besides this machine's own; every
-            name if there are none. `*.` at the beginning stands for any subdomain.
+        hosts: names by which the app may be called, with commas between; `*` is any,
+            `*.` at the beginning any subdomain. This machine may always call itself.
         threads: of the inference engine; 0 takes one per core.
     """
 
@@ -74,13 +77,13 @@ class Settings:
     queue: int = _setting("FRACTURE_QUEUE", 32, _count(1))
     reader_seconds: int = _setting("FRACTURE_READER_SECONDS", 10, _count(1))
     reader_mb: int = _setting("FRACTURE_READER_MB", 1024, _count(256))
-    hosts: tuple[str, ...] = _setting("FRACTURE_HOSTS", (), _hosts)
+    hosts: str = _setting("FRACTURE_HOSTS", "*", _hosts)
     threads: int = _setting("FRACTURE_THREADS", 0, _count(0))
 
     @property
     def allowed_hosts(self) -> list[str]:
-        """`hosts` with those by which the machine calls itself; `*` for any."""
-        return [*self.hosts, "localhost", "127.0.0.1"] if self.hosts else ["*"]
+        """`hosts`, and those by which the machine calls itself."""
+        return [*_separate(self.hosts), "localhost", "127.0.0.1"]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:

@@ -103,7 +103,7 @@ def test_a_film_that_is_none_has_a_reason(site, quiet, door, film):
         ("run/predict", {"data": [1, 2, 3, 4]}, "bad_parameter"),
         ("run/predict", {"data": 5}, "bad_parameter"),
         ("run/predict", {}, "bad_request"),
-        ("api/predict", {"data": [], "fn_index": 999, "event_id": 5}, "no_film"),
+        ("api/predict", {"data": [], "fn_index": 999}, "unknown_endpoint"),
         ("queue/join", {"data": [], "fn_index": 999}, "unknown_endpoint"),
         ("queue/join", {"data": [], "fn_index": []}, "unknown_endpoint"),
         ("queue/join", {"data": [{"path": "/etc/passwd"}]}, "not_uploaded"),
@@ -132,6 +132,13 @@ def test_a_page_takes_what_was_uploaded_alone(served, site, quiet, path):
     event = site.post("queue/join", json=body).json()["event_id"]
     told = site.get("queue/data", params={"session_hash": "page"}).text
     assert event in told and "could not be read" not in told and "normal.png" in told
+
+
+def test_a_page_calls_its_functions_by_number(served, site):
+    fns = served[0].demo.fns.values()
+    cancel = next(fn for fn in fns if fn.name == "cancelled")
+    body = {"data": [], "fn_index": cancel._id, "session_hash": "page"}
+    assert "Cancelled" in str(site.post("run/predict", json=body).json())
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
