@@ -59,9 +59,8 @@ def resolve(source: str | Path, files: Sequence[str] = SERVING_FILES) -> Path:
         )
     try:
         return WeightsConfig.load(folder).folder
-    except WeightsError as error:
-        if error.code == "weights_checksum":
-            _forget(Path(folder))
+    except WeightsError:
+        _forget(Path(folder))
         raise
 
 

@@ -92,7 +92,8 @@ class Run:
         serving = Serving(
             calibration,
             operating_points(fractured[can_be_normal], probability[can_be_normal]),
-            float(np.percentile(strongest[fractured], 75)),
+            # A network that learned nothing may have maps that are zero everywhere.
+            max(float(np.percentile(strongest[fractured], 75)), 1e-6),
             float(np.quantile(outputs["novelty"], QUANTILE)),
         )
         return serving, films.squares[:64, ..., None]

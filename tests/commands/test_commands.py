@@ -80,7 +80,7 @@ def test_weights_that_cannot_be_used_end_every_command(tmp_path):
     ("target", "engine"),
     [
         ("onnx", "onnxruntime"),
-        ("tf_saved_model", "tensorflow"),
+        pytest.param("tf_saved_model", "tensorflow", marks=pytest.mark.slow),
         ("litert", "ai_edge_litert"),
         ("openvino", "openvino"),
     ],

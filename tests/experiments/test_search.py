@@ -95,6 +95,7 @@ def test_the_grid_is_the_published_one():
     assert moved.dropout == (0.3, PAPER.dropout[1])
 
 
+@pytest.mark.slow
 def test_the_value_is_a_figure_of_the_validation_films(table, tmp_path, monkeypatch):
     histories, seen, of = [], [], FilmTable.of
 

@@ -140,7 +140,7 @@ def test_early_stopping_and_best_weights(tmp_path, phantoms):
 def test_from_films_to_weights_card_and_hub(tmp_path, monkeypatch, hub, capfd):
     import train as command
 
-    brief = dataclasses.replace(TINY, phases=(Phase(1, 1e-3),), non_radiographs=2)
+    brief = dataclasses.replace(PLAIN, phases=(Phase(1, 1e-3),), non_radiographs=2)
     monkeypatch.setitem(RECIPES, "quick", brief)
     monkeypatch.setattr("fracture.evaluation.metrics.DRAWS", 50)
     out = tmp_path / "out"

@@ -454,8 +454,15 @@ def violations(page, axe: str) -> list[str]:
 
 
 @pytest.mark.npm
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(
+    ("width", "theme"),
+    [
+        (1280, "light"),
+        (390, "dark"),
+        pytest.param(1280, "dark", marks=pytest.mark.slow),
+        pytest.param(390, "light", marks=pytest.mark.slow),
+    ],
+)
 def test_axe_finds_nothing_serious(browser, served, axe, width, theme, tmp_path):
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"Dear doctor")
