@@ -59,15 +59,15 @@ class Exposure:
             seed: of the pictures.
         """
 
-        def embedded(pictures: Sequence[np.ndarray]) -> np.ndarray:
-            return embed(network, make_squares(pictures, squares.shape[1]))
-
-        films = embed(network, squares)
         drawn = itertools.product(CLASSES, range(per_kind // 2))
-        limbs = embedded([draw_phantom(*limb).pixels for limb in drawn])
-        strange = non_radiographs(per_kind, seed, jobs=-1)
-        strange = {kind: embedded(pictures) for kind, pictures in strange.items()}
-        return cls(films, np.concatenate([films, limbs]), strange)
+        kinds = non_radiographs(per_kind, seed, jobs=-1)
+        pictures = [[draw_phantom(*limb).pixels for limb in drawn], *kinds.values()]
+        parts = [squares, *(make_squares(part, squares.shape[1]) for part in pictures)]
+        # All at once: keras builds a graph for each call.
+        ends = np.cumsum([len(part) for part in parts])[:-1]
+        films, limbs, *strange = np.split(embed(network, np.concatenate(parts)), ends)
+        both = np.concatenate([films, limbs])
+        return cls(films, both, dict(zip(kinds, strange, strict=True)))
 
 
 def fit_auxiliary_outputs(

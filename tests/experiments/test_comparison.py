@@ -50,6 +50,7 @@ def compare(films, tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_a_comparison_is_a_table_and_a_plot(compare, capsys):
     rows, folder = compare()
     assert [row["recipe"] for row in rows] == ["tiny", "other"]

@@ -162,6 +162,7 @@ def stored(folder):
     return optuna.load_study(study_name="search", storage=storage).trials
 
 
+@pytest.mark.slow
 def test_a_resumed_search_draws_as_an_unbroken_one(table, tmp_path, trained):
     whole = run_search(table, tmp_path / "whole", 4)
     for trials in (1, 4):

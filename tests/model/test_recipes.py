@@ -37,7 +37,8 @@ SERVING = Serving(
     heatmap_reference=1.0,
     novelty_threshold=0.0,
 )
-LARGE = ("resnet50", "densenet121", "inceptionv3", "vgg16", "mobilenetv3small-cnn")
+LARGE = ("resnet50", "densenet121", "inceptionv3", "vgg16")
+LARGE += ("mobilenetv2", "mobilenetv3small-cnn")  # the first one all tests export
 # Recipes of large networks, and sisters of others.
 SLOW = ("resnet50-cascade", "inception", "densenet121", "vgg16", "resnet50")
 SLOW += ("quick", "mobilenetv2-paper", "mobilenetv2-paper-1.0", "mobilenetv3-hybrid")
@@ -124,7 +125,7 @@ def test_cells_lie_where_their_receptive_fields_do(backbone):
     """The centre of what a cell looks at, in pixels of the square."""
     import tensorflow as tf
 
-    keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(1)
     recipe = small(name_of(backbone), 224, localisation_weight=0.0, output_stride=None)
     network = build_network(recipe)
     grid = map_grid(recipe, network.output["evidence"].shape[1])
