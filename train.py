@@ -106,7 +106,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--phantoms",
         type=int,
-        default=120,
+        default=100,
         help="films per class without --data (default: %(default)d)",
     )
     parser.add_argument(

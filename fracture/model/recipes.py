@@ -33,7 +33,7 @@ _QUICK = dataclasses.replace(
     _DEFAULT,
     name="quick",
     description="A few minutes on two cores: to see the pipeline work.",
-    image_size=224,
+    image_size=160,
     output_stride=None,
     phases=(Phase(1, 1e-3), Phase(3, 3e-4, unfreeze="block_13")),
     fracture_repeats=1,
