@@ -182,6 +182,7 @@ def test_a_film_that_hangs_its_reader_ends_in_time(weights, tmp_path):
             answered = asyncio.run(app.service.predict("a", FILM, lambda found: found))
             assert answered.prediction
             for worker in app.service._readers._workers:
+                worker._await_start()  # to load its libraries it has a minute
                 os.kill(worker._process.pid, signal.SIGSTOP)
             start = time.monotonic()
             asked = [{"path": path}, "none", "fracture"]
