@@ -164,11 +164,14 @@ def main(argv: list[str] | None = None) -> None:
     with stage("calibration on validation films, export"):
         serving, probe = run.calibrate(network)
         provenance = table.counts()
-        export_weights(out, recipe, network, serving, body_parts, provenance, probe)
+        difference = export_weights(
+            out, recipe, network, serving, body_parts, provenance, probe
+        )
 
     arguments = [a for a in argv or sys.argv[1:] if a != "--resume"]
     command = shlex.join(["python", "train.py", *arguments])
-    metrics = measure(out, table, command, args.seed, network, exposure)
+    at_hand = network, exposure, difference
+    metrics = measure(out, table, command, args.seed, *at_hand)
     write_metrics(out, metrics)
     plot_report(metrics["test"], out / "figures")
     card = args.card or out / "MODEL_CARD.md"

@@ -35,6 +35,7 @@ def measure(
     seed: int,
     network: keras.Model | None = None,
     exposure: Exposure | None = None,
+    export_difference: float | None = None,
 ) -> dict:
     """Measures a weights folder on the films that it was trained and split with.
 
@@ -44,6 +45,7 @@ def measure(
         command: what trained it.
         seed: of that training.
         network, exposure: the folder's, where they are at hand.
+        export_difference: what `export_weights` returned, likewise.
 
     Returns:
         The content of metrics.json, plain JSON types.
@@ -78,9 +80,11 @@ def measure(
         part_points = part_operating_points(cohorts["validation"], cohorts["test"])
     with stage("parity of the exported model, closed-form Grad-CAM"):
         probe = parts["validation"].squares(recipe.image_size)[:_PROBE]
-        keras_model = serving_model(network, calibration)
+        if export_difference is None:
+            keras_model = serving_model(network, calibration)
+            export_difference = measure_parity(folder, keras_model, probe)
         parity = {
-            "export_difference": measure_parity(folder, keras_model, probe),
+            "export_difference": export_difference,
             "gradcam_relative_difference": gradcam_difference(network, probe),
         }
     with stage("faithfulness of the heatmap"):
