@@ -16,6 +16,7 @@ from typing import Any
 
 import gradio as gr
 from gradio import route_utils
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -59,6 +60,8 @@ class Doors:
                 plain = self._plain(*call.groups(), body)
                 scope, receive = _again(scope, receive, json.dumps(plain).encode())
             return await self._app(scope, receive, watched)
+        except ClientDisconnect:  # nobody is left to be answered
+            return
         except RadiographError as refused:
             error = refused
         except (OSError, ValueError, TypeError, LookupError, RecursionError) as failed:
