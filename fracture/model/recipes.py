@@ -66,6 +66,15 @@ _PAPER_WIDE = dataclasses.replace(
     description="The published system at width 1.0, which its search covers as well.",
     alpha=1.0,
 )
+_PAPER_NARROW = dataclasses.replace(
+    _PAPER,
+    name="mobilenetv2-paper-0.35",
+    description=(
+        "The published system at width 0.35, which its search covers as well: with "
+        "width 1.0 it brackets the published 0.75."
+    ),
+    alpha=0.35,
+)
 
 # === P2: a student's report ===
 _CNN_150 = Recipe(
@@ -119,12 +128,16 @@ _DILATED = dataclasses.replace(
     name="dilated-cnn",
     description=(
         "A CNN whose later blocks are dilated instead of pooled, which P3 compares its "
-        "ResNet50 with; it gives no layers: five blocks, dilations 1, 1, 2, 4, 8."
+        "ResNet50 with; it gives no layers: five blocks, dilations 1, 1, 2, 4, 8. "
+        "Trained from scratch; rate, epochs and schedule are not stated there: 1e-3, "
+        "8 epochs, falling to zero along a cosine, are this project's."
     ),
     backbone="dilated-cnn",
     filters=("gaussian", "contrast"),
     head="dense",
     image_size=224,
+    schedule="cosine",
+    phases=(Phase(8, 1e-3, unfreeze="all"),),
 )
 _CRACKNET = dataclasses.replace(
     _DILATED,
@@ -132,10 +145,13 @@ _CRACKNET = dataclasses.replace(
     description=(
         "A CNN behind Schmid filters, sensitive to lines, after the CrackNet of Ma and "
         "Luo (Informatics in Medicine Unlocked, 2021), which P3 compares its ResNet50 "
-        "with. The stage before it, which finds bones, is not part of it."
+        "with. The stage before it, which finds bones, is not part of it. Trained from "
+        "scratch: four blocks of 32 to 128 channels, 10 epochs and a cosine schedule "
+        "are this project's."
     ),
     backbone="cnn-norm",
     filters=("gaussian", "contrast", "schmid"),
+    phases=(Phase(10, 1e-3, unfreeze="all"),),
 )
 
 # === P4: MobileNetV3 with convolutions on top, and what it is compared with ===
@@ -177,6 +193,7 @@ RECIPES: dict[str, Recipe] = {
         _QUICK,
         _PAPER,
         _PAPER_WIDE,
+        _PAPER_NARROW,
         _CNN_150,
         _CASCADE,
         _INCEPTION,

@@ -42,6 +42,7 @@ LARGE += ("mobilenetv2", "mobilenetv3small-cnn")  # the first one all tests expo
 # Recipes of large networks, and sisters of others.
 SLOW = ("resnet50-cascade", "inception", "densenet121", "vgg16", "resnet50")
 SLOW += ("quick", "mobilenetv2-paper", "mobilenetv2-paper-1.0", "mobilenetv3-hybrid")
+SLOW += ("mobilenetv2-paper-0.35",)
 LABELS = ("normal", "hairline", "displaced")
 
 

@@ -13,7 +13,7 @@ from fracture.training.fit import compile_phase
 
 # Large networks, and sisters of others.
 SLOW = ("resnet50-cascade", "resnet50", "densenet121", "vgg16", "inception")
-SLOW += ("quick", "mobilenetv2-paper-1.0")
+SLOW += ("quick", "mobilenetv2-paper-1.0", "mobilenetv2-paper-0.35")
 HEAD = r"head/(hidden|classifier)/(kernel|bias)"
 TAUGHT = rf"{HEAD}|head/log_sharpness"  # by boxes
 CASCADE = "head/(kernels|biases)"
@@ -28,6 +28,7 @@ MOVES = {
     "quick": (TAUGHT, rf"block_1[3-6]_{MOBILE}|{TAUGHT}"),
     "mobilenetv2-paper": (HEAD, LAST_30),
     "mobilenetv2-paper-1.0": (HEAD, LAST_30),
+    "mobilenetv2-paper-0.35": (HEAD, LAST_30),
     "cnn-150": (rf"{PLAIN}|{HEAD}",),
     "resnet50-cascade": (CASCADE, CASCADE),
     "inception": (HEAD, rf"after mixed8|{HEAD}"),
