@@ -4,7 +4,7 @@
     python train.py --data FOLDER       your films, the default recipe
     python train.py --data FOLDER --train-only SOURCE --out weights --resume
     python train.py --data FOLDER --push-to user/name
-    python train.py --data FOLDER --compare mobilenetv2,cnn-150 --minutes 10
+    python train.py --data FOLDER --compare p1
     python train.py --data FOLDER --search --trials 30 --minutes 10
 
 FOLDER holds class folders (`normal/ hairline/ displaced/`, or `fractured/` beside
@@ -33,6 +33,7 @@ from fracture.data.datasets import DatasetError, write_phantoms
 from fracture.data.film_table import FilmTable, load_table
 from fracture.evaluation.measure import measure, write_metrics
 from fracture.experiments.comparison import ComparisonError, compare
+from fracture.experiments.papers import PAPERS
 from fracture.experiments.search import PUBLISHED, search
 from fracture.model.auxiliary_outputs import Exposure, fit_auxiliary_outputs
 from fracture.model.export import ParityError, export_weights
@@ -63,8 +64,9 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "--compare",
         type=recipe_names,
         metavar="A,B,...",
-        help="train these recipes on the same split in the same time, or `all`, and "
-        "write OUT/comparison.md (default of OUT: runs/comparison)",
+        help="train these recipes on the same split, or those of a paper (`p1` to "
+        "`p4`), or `all`, and write OUT/comparison.md and OUT/papers.md (default of "
+        "OUT: runs/comparison)",
     )
     several.add_argument(
         "--search",
@@ -81,9 +83,8 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--minutes",
         type=float,
-        default=5.0,
-        help="of training for each recipe of --compare and each trial of --search "
-        "(default: %(default)g)",
+        help="of training for each trial of --search (default: 5), or for each recipe "
+        "of --compare (default: to the recipe's end)",
     )
     parser.add_argument("--out", type=Path, help="default: runs/RECIPE")
     parser.add_argument("--card", type=Path, help="default: OUT/MODEL_CARD.md")
@@ -121,15 +122,17 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
             parser.error(
                 "--search needs a recipe of MobileNetV2: its grid is of widths"
             )
+        args.minutes = args.minutes or 5.0
         if args.trials < 1:
             parser.error("--trials: at least one")
     return args
 
 
 def recipe_names(text: str) -> list[str]:
-    """`A,B,...` or `all`."""
-    names = [name for name in RECIPES if name != "quick"]
-    names = names if text == "all" else text.split(",")
+    """`A,B,...`, a paper, or `all`."""
+    if text == "all":
+        return [name for name in RECIPES if name != "quick"]
+    names = [*PAPERS[text].accuracy] if text in PAPERS else text.split(",")
     if unknown := set(names) - set(RECIPES):
         message = (
             f"no recipe is called {min(unknown)!r}; there are {', '.join(RECIPES)}"
@@ -203,7 +206,7 @@ def run_comparison(args: argparse.Namespace) -> None:
     runs = [
         Run(RECIPES[name], table, args.seed, args.train_only) for name in args.compare
     ]
-    compare(runs, out, args.minutes, source)
+    compare(runs, out, source, args.minutes)
     print((out / "comparison.md").read_text(encoding="utf-8"))
 
 

@@ -11,6 +11,7 @@ from fracture.commands.audit import audit
 from fracture.commands.evaluate import evaluate
 from fracture.commands.export import export
 from fracture.commands.hub import info, pull, push
+from fracture.commands.leak import leak
 from fracture.commands.predict import predict
 
 app = typer.Typer(
@@ -28,7 +29,7 @@ def main() -> None:
     """Holds the commands together."""
 
 
-for command in (predict, evaluate, audit, info, pull, push, export):
+for command in (predict, evaluate, audit, leak, info, pull, push, export):
     app.command()(command)
 
 

@@ -17,14 +17,17 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from fracture.classes import BODY_PARTS
 from fracture.classifier import FractureClassifier
 from fracture.data.datasets import DatasetError
+from fracture.data.film_table import FilmTable
 from fracture.evaluation.evaluate import evaluate, predict_films
 from fracture.experiments.budget import machine, within
 from fracture.experiments.comparison_report import plot_comparison, render_comparison
+from fracture.experiments.papers import write_papers
 from fracture.model.export import export_weights
 from fracture.model.gradcam import gradcam_difference
-from fracture.model.network import backbone_weights
+from fracture.model.network import backbone_weights, build_network
 from fracture.model.recipe import Recipe
 from fracture.training.checkpoint import Progress
 from fracture.training.run import Run
@@ -38,21 +41,27 @@ class ComparisonError(RuntimeError):
 
 
 def compare(
-    runs: Sequence[Run], folder: Path, minutes: float, source: str
+    runs: Sequence[Run], folder: Path, source: str, minutes: float | None = None
 ) -> list[dict]:
-    """Trains and evaluates each recipe on the same films in about the same time.
+    """Trains and evaluates each recipe on the same films.
 
-    Writes `comparison.json`, `comparison.md` and `comparison.png` after each recipe;
-    what is finished there is kept.
+    A recipe that starts from ImageNet weights is not trained where there are none: its
+    row has no figures of quality. Writes `comparison.json`, `comparison.md`,
+    `comparison.png` and, see `fracture.experiments.papers`, `papers.md` after each
+    recipe; what is finished there is kept.
 
     Args:
         runs: recipes over the same table.
         folder: also gets a folder for each recipe.
-        minutes: of training for each.
         source: of the backbones' weights, see `backbone_weights`.
+        minutes: of training for each, a quick look; None trains to the recipe's end.
 
     Returns:
-        One row for each recipe, plain JSON types.
+        One row for each recipe, plain JSON types: `recipe`, `plan` (as it was trained),
+        `initialisation` (None without weights to start from), `parameters`,
+        `multiply_accumulates`, `model_bytes`, `latency_ms`, `films_shown`,
+        `export_difference`, `gradcam_difference`, `history` (a row for each epoch) and
+        `test`: figures of the largest source that has both labels, or None.
 
     Raises:
         DatasetError: the test films cannot tell fractured from normal.
@@ -64,9 +73,9 @@ def compare(
         finished = place / "row.json"
         place.mkdir(parents=True, exist_ok=True)
         if not finished.is_file():
-            row = _in_own_process(_measure_recipe, run, place, minutes, source)
+            row = _in_own_process(_measure_recipe, run, place, source, minutes)
             finished.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
-            shutil.rmtree(place / "checkpoint")
+            shutil.rmtree(place / "checkpoint", ignore_errors=True)
         rows.append(json.loads(finished.read_text(encoding="utf-8")))
         _write(folder, minutes, rows)
     # Once more and all in a row: only so they are comparable.
@@ -90,55 +99,75 @@ def _in_own_process(function: Callable, run: Run, *arguments) -> dict:
             raise ComparisonError(message) from None
 
 
-def _write(folder: Path, minutes: float, rows: Sequence[dict]) -> None:
+def _write(folder: Path, minutes: float | None, rows: Sequence[dict]) -> None:
     summary = {"minutes": minutes, "machine": machine(), "rows": rows}
     text = json.dumps(summary, indent=2) + "\n"
     (folder / "comparison.json").write_text(text, encoding="utf-8")
     (folder / "comparison.md").write_text(render_comparison(summary), encoding="utf-8")
     plot_comparison(rows, folder / "comparison.png")
+    write_papers(summary, folder / "papers.md")
 
 
-def _measure_recipe(run: Run, folder: Path, minutes: float, source: str) -> dict:
-    recipe, planned = run.recipe, folder / "recipe.json"
+def _measure_recipe(run: Run, folder: Path, source: str, minutes: float | None) -> dict:
+    recipe, history = run.recipe, []
     initial = backbone_weights(recipe, source)
-    print(f"\n=== {recipe.name}, {'pretrained' if initial else 'from scratch'} ===")
-    # What was planned once is kept: a resumed run must not measure another rate.
-    if planned.is_file():
-        recipe = Recipe.from_dict(json.loads(planned.read_text(encoding="utf-8")))
+    if initial or not recipe.pretrained:
+        start = "ImageNet" if initial else "from scratch"
+        print(f"\n=== {recipe.name}, {start} ===")
+        recipe = _plan(run, folder / "recipe.json", minutes)
+        run = dataclasses.replace(run, recipe=recipe)
+        network = run.train(folder / "checkpoint", initial)
+        history = Progress.load(folder / "checkpoint").history
     else:
-        recipe = recipe if initial else recipe.from_scratch()
-        recipe = within(recipe, minutes, run.sequences)
-        planned.write_text(json.dumps(recipe.to_dict()), encoding="utf-8")
-    run = dataclasses.replace(run, recipe=recipe)
-    network = run.train(folder / "checkpoint", initial)
-    history = Progress.load(folder / "checkpoint").history
+        start = None
+        print(f"\n=== {recipe.name}, not trained: its ImageNet weights are missing ===")
+        network = build_network(recipe)
     serving, probe = run.calibrate(network)
     difference = export_weights(
         folder, recipe, network, serving, (), run.table.counts(), probe[:16]
     )
-    classifier = FractureClassifier.from_pretrained(folder)
-    test = run.table.of("test")
-    predictions = predict_films(classifier, test.films, "test")
-    report = evaluate(test.examples, test.groups, predictions)
-    if not report["fracture"]:
-        raise DatasetError("no source has normal and fractured test films")
-    # Figures of the largest source that has both.
-    name, figures = max(report["fracture"].items(), key=lambda item: item[1]["films"])
-    keys = ("films", "fractured", "accuracy", "precision", "recall", "f1", "auroc")
     return {
         "recipe": recipe.name,
-        "initialisation": "ImageNet" if initial else "from scratch",
+        "plan": recipe.to_dict(),
+        "initialisation": start,
         "parameters": network.count_params(),
         "multiply_accumulates": multiply_accumulates(network),
         "model_bytes": (folder / MODEL_FILE).stat().st_size,
         "latency_ms": _latency(folder),
-        "epochs": [phase.epochs for phase in recipe.phases],
         "films_shown": sum(row["films"] for row in history),
-        "source": name,
-        **{key: figures[key] for key in keys},
         "export_difference": difference,
         "gradcam_difference": gradcam_difference(network, probe[:8]),
+        "history": history,
+        "test": _test_figures(folder, run.table.of("test")) if history else None,
     }
+
+
+def _plan(run: Run, planned: Path, minutes: float | None) -> Recipe:
+    """The recipe cut to the time; a resumed run must not measure another rate."""
+    if minutes is None:
+        return run.recipe
+    if planned.is_file():
+        return Recipe.from_dict(json.loads(planned.read_text(encoding="utf-8")))
+    recipe = within(run.recipe, minutes, run.sequences)
+    planned.write_text(json.dumps(recipe.to_dict()), encoding="utf-8")
+    return recipe
+
+
+def _test_figures(folder: Path, test: FilmTable) -> dict:
+    """Of the largest source that has both labels."""
+    classifier = FractureClassifier.from_pretrained(folder)
+    predictions = predict_films(classifier, test.films, "test")
+    report = evaluate(test.examples, test.groups, predictions)
+    if not report["fracture"]:
+        raise DatasetError("no source has normal and fractured test films")
+    source, figures = max(report["fracture"].items(), key=lambda item: item[1]["films"])
+    keys = ("films", "fractured", "auroc", "accuracy", "confusion")
+    parts = {
+        name: {key: row[key] for key in ("films", "fractured", "auroc")}
+        for name, row in figures["subgroups"].items()
+        if name in BODY_PARTS
+    }
+    return {"source": source, **{key: figures[key] for key in keys}, "parts": parts}
 
 
 def multiply_accumulates(network: keras.Model) -> int:

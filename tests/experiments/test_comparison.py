@@ -1,4 +1,4 @@
-"""`train.py --compare`: the same films and the same time for each recipe."""
+"""`train.py --compare`: the same films for each recipe, to its end or for a time."""
 
 import dataclasses
 import json
@@ -16,15 +16,22 @@ from fracture.evaluation import metrics
 from fracture.experiments import comparison
 from fracture.experiments.budget import within
 from fracture.experiments.comparison import ComparisonError, multiply_accumulates
+from fracture.experiments.papers import PAPERS
 from fracture.model.network import build_network
 from fracture.model.recipe import Phase
 from fracture.model.recipes import RECIPES
 from fracture.training.run import Run
 
 TINY = dataclasses.replace(
-    RECIPES["cnn-150"], name="tiny", image_size=32, hidden_units=4, batch_size=8
+    RECIPES["cnn-150"],
+    name="tiny",
+    image_size=32,
+    hidden_units=4,
+    batch_size=8,
+    phases=(Phase(2, 1e-3, unfreeze="all"),),
 )
 OTHER = dataclasses.replace(TINY, name="other", head="dense", backbone="cnn-norm")
+LENT = dataclasses.replace(TINY, name="lent", backbone="mobilenetv2", pretrained=True)
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +42,17 @@ def films(tmp_path_factory):
 
 @pytest.fixture
 def compare(films, tmp_path, monkeypatch):
-    """Compares both, in this process; answers with the rows and the folder."""
+    """Compares them, in this process; answers with the rows and the folder."""
     monkeypatch.setattr(comparison, "_in_own_process", lambda train, *of: train(*of))
     monkeypatch.setattr(metrics, "DRAWS", 20)
-    for recipe in (TINY, OTHER):
+    for recipe in (TINY, OTHER, LENT):
         monkeypatch.setitem(RECIPES, recipe.name, recipe)
 
     def run(*arguments):
-        given = ("--minutes", "0.02", "--data", str(films), "--out", str(tmp_path))
-        command.main(["--compare", "tiny,other", *given, *arguments])
+        given = ("--data", str(films), "--out", str(tmp_path), *arguments)
+        command.main(
+            ["--compare", "tiny,other,lent", "--backbone-weights", "none", *given]
+        )
         summary = json.loads((tmp_path / "comparison.json").read_text())
         return summary["rows"], tmp_path
 
@@ -53,16 +62,23 @@ def compare(films, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_a_comparison_is_a_table_and_a_plot(compare, capsys):
     rows, folder = compare()
-    assert [row["recipe"] for row in rows] == ["tiny", "other"]
-    assert len({row["films"] for row in rows}) == 1
+    assert [row["recipe"] for row in rows] == ["tiny", "other", "lent"]
     for row in rows:
-        assert row["initialisation"] == "from scratch"
         assert row["export_difference"] <= 1e-4 and row["gradcam_difference"] <= 1e-4
-        assert row["auroc"]["n"] == row["films"] and row["films_shown"] > 0
         assert row["latency_ms"] > 0 and row["model_bytes"] > 1000
+    *trained, lent = rows
+    assert len({row["test"]["films"] for row in trained}) == 1
+    for row in trained:
+        assert row["initialisation"] == "from scratch"
+        assert row["test"]["auroc"]["n"] == row["test"]["films"]
+        # To the end of its recipe, which is in the row as it was trained.
+        assert len(row["history"]) == sum(p["epochs"] for p in row["plan"]["phases"])
+        assert row["films_shown"] == sum(epoch["films"] for epoch in row["history"])
+    assert lent["initialisation"] is lent["test"] is None and not lent["history"]
     text = (folder / "comparison.md").read_text(encoding="utf-8")
     assert text in capsys.readouterr().out
-    assert "0.02 minutes" in text and "| other | from scratch |" in text
+    assert "trained to its end" in text and "| other | from scratch |" in text
+    assert "| needs ImageNet weights" in text
     assert (folder / "comparison.png").stat().st_size > 5000
 
     # Resumed, it keeps what is finished; timed anew, for only so they are comparable.
@@ -73,11 +89,26 @@ def test_a_comparison_is_a_table_and_a_plot(compare, capsys):
         compare("--resume", "--minutes", "7")
 
 
+@pytest.mark.slow
+def test_a_quick_look_says_that_it_is_one(compare):
+    rows, folder = compare("--minutes", "0.02")
+    text = (folder / "comparison.md").read_text(encoding="utf-8")
+    assert "0.02 minutes" in text and "trained to its end" not in text
+    plans = [sum(p["epochs"] for p in row["plan"]["phases"]) for row in rows[:2]]
+    assert [len(row["history"]) for row in rows[:2]] == plans
+
+
 def test_a_recipe_has_a_process_of_its_own_whose_end_is_told():
     run = SimpleNamespace(recipe=TINY)
     assert comparison._in_own_process(process_of, run) != os.getpid()
     with pytest.raises(ComparisonError, match="training tiny was killed"):
         comparison._in_own_process(die, run)
+
+
+def test_a_paper_names_its_recipes():
+    for key, paper in PAPERS.items():
+        assert command.recipe_names(key) == [*paper.accuracy]
+    assert set(command.recipe_names("all")) == RECIPES.keys() - {"quick"}
 
 
 @pytest.mark.parametrize("names", ["tiny", "cnn-150,tyni"])
