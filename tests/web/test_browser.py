@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import csv
@@ -9,6 +10,7 @@ import io
 import itertools
 import json
 import re
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -162,6 +164,42 @@ def test_reads_film_after_film_chosen_dropped_and_pasted(page):
     expect(page.locator(".spoken[role=status]")).to_have_text(
         re.compile(r"^\w[\w ,:]+$")
     )
+
+
+@pytest.mark.parametrize("kind", ["choose", "drop", "drop beside the box", "paste"])
+def test_the_chosen_film_shows_before_its_answer(page, served, monkeypatch, kind):
+    service, ready = served[0].service, threading.Event()
+    predict = service.predict
+
+    async def late(*arguments):
+        await asyncio.to_thread(ready.wait)
+        return await predict(*arguments)
+
+    choose(page, EXAMPLES / "hairline.png")
+    expect_result(page, "hairline.png")
+    monkeypatch.setattr(service, "predict", late)
+    if kind == "choose":
+        choose(page, EXAMPLES / "normal.png")
+    else:
+        hand_over(page, EXAMPLES / "normal.png", "normal.png", kind)
+    preview = page.locator(".preview img")
+    expect(preview).to_have_js_property("naturalWidth", 560)
+    expect(preview).to_be_visible()
+    expect(page.get_by_text("normal.png is being read")).to_be_visible()
+    expect(page.locator(".caption")).not_to_be_visible()  # of the film before
+    ready.set()
+    expect_result(page, "normal.png · PNG")
+    expect(page.locator(".preview")).to_have_count(0)
+
+
+def test_a_film_that_only_the_server_reads_has_its_name_before_its_answer(
+    page, tmp_path
+):
+    (path := tmp_path / "letter.dcm").write_bytes(b"Dear doctor")
+    for _ in range(2):  # the same answer twice is an answer, too
+        choose(page, path)
+        expect(shown(page).get_by_text("could not be read").first).to_be_visible()
+        expect(page.locator(".preview")).to_have_count(0)
 
 
 def test_the_phone_shows_the_same(phone):

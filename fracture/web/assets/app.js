@@ -17,6 +17,43 @@
   document.addEventListener("dragover", (event) => event.preventDefault());
   document.addEventListener("drop", (event) => give(event, event.dataTransfer));
 
+  // The chosen film shows at once, as the browser reads it, until its finding is there.
+  let preview;
+  const showPreview = (input, file) => {
+    const content = input?.closest("[role=tabpanel]").querySelector(".block.result .html-container");
+    if (!content || !file || input.multiple) return;
+    preview?.end();
+    const box = input.closest(".drop");
+    const figure = document.createElement("figure");
+    const film = Object.assign(new Image(), { alt: "", src: URL.createObjectURL(file) });
+    const caption = document.createElement("figcaption");
+    caption.textContent = `${file.name} is being read`;
+    film.onerror = () => film.remove(); // a format that only the server reads
+    figure.className = "preview";
+    figure.append(film, caption);
+    content.before(figure);
+    let sent = false;
+    preview = {
+      end: () => {
+        figure.remove();
+        URL.revokeObjectURL(film.src);
+        preview = undefined;
+      },
+      // The box is empty again when the answer is there, whatever it is.
+      look: () => {
+        if (!box.querySelector("input[type=file]")) sent = true;
+        else if (sent) preview.end();
+      },
+    };
+  };
+  document.addEventListener("change", ({ target }) => {
+    if (target.matches(".drop input[type=file]")) showPreview(target, target.files[0]);
+  }, true);
+  document.addEventListener("drop", ({ target, dataTransfer }) => {
+    const input = target.closest?.(".drop")?.querySelector("input[type=file]");
+    showPreview(input, dataTransfer?.files[0]);
+  }, true);
+
   // The viewer: sliders set a custom property, radios show one heatmap.
   document.addEventListener("input", ({ target }) => {
     const viewer = target.closest(".viewer");
@@ -63,6 +100,7 @@
   };
   // Of the whole page: a tab's content comes when the tab is opened.
   new MutationObserver((changes) => {
+    preview?.look();
     const results = new Set(changes.map(({ target }) => target.closest(".block.result")));
     for (const result of results) if (result) reveal(result);
     // Wide tables of the model card scroll, so the keyboard has to reach them.
