@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
 from fracture.batch import collect
 from fracture.radiograph import RadiographError, ReaderPool
@@ -54,8 +55,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="limit for one film")
     args = parser.parse_args()
     end = time.monotonic() + 60 * args.minutes
-    with ReaderPool(1, args.seconds) as pool:
-        tally = fuzz(pool, args.seed, args.keep, lambda _: time.monotonic() < end)
+    with ReaderPool(1, args.seconds) as pool, tqdm(unit=" inputs") as bar:
+
+        def more(count: int) -> bool:
+            bar.update(count - bar.n)
+            return time.monotonic() < end
+
+        tally = fuzz(pool, args.seed, args.keep, more)
     print(tally.report())
     sys.exit(1 if tally.broken else 0)
 
