@@ -22,6 +22,7 @@ from fracture.data.datasets import DatasetError
 from fracture.evaluation.evaluate import evaluate, predict_films
 from fracture.experiments.budget import machine, within
 from fracture.experiments.comparison_report import plot_comparison, render_comparison
+from fracture.model.auxiliary_outputs import embed, fit_body_parts
 from fracture.model.export import export_weights
 from fracture.model.gradcam import gradcam_difference
 from fracture.model.network import backbone_weights
@@ -112,9 +113,12 @@ def _measure_recipe(run: Run, folder: Path, minutes: float, source: str) -> dict
     run = dataclasses.replace(run, recipe=recipe)
     network = run.train(folder / "checkpoint", initial)
     history = Progress.load(folder / "checkpoint").history
+    films = run.table.of("train")
+    embedding = embed(network, films.squares(recipe.image_size))
+    fit_body_parts(network, embedding, films.examples, run.parts)
     serving, probe = run.calibrate(network)
     difference = export_weights(
-        folder, recipe, network, serving, (), run.table.counts(), probe[:16]
+        folder, recipe, network, serving, run.parts, run.table.counts(), probe[:16]
     )
     classifier = FractureClassifier.from_pretrained(folder)
     test = run.table.of("test")
