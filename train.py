@@ -163,12 +163,12 @@ def main(argv: list[str] | None = None) -> None:
         films = table.of("train")
         squares = films.squares(recipe.image_size)
         exposure = Exposure.draw(network, squares, recipe.non_radiographs, args.seed)
-        body_parts = fit_auxiliary_outputs(network, exposure, films.examples)
+        fit_auxiliary_outputs(network, exposure, films.examples, run.parts)
     with stage("calibration on validation films, export"):
         serving, probe = run.calibrate(network)
         provenance = table.counts()
         difference = export_weights(
-            out, recipe, network, serving, body_parts, provenance, probe
+            out, recipe, network, serving, run.parts, provenance, probe
         )
 
     arguments = [a for a in argv or sys.argv[1:] if a != "--resume"]

@@ -9,7 +9,7 @@ from typing import overload
 import numpy as np
 import onnxruntime
 
-from fracture.classes import BODY_PARTS, CLASSES, MAPS
+from fracture.classes import CLASSES, MAPS
 from fracture.hub import resolve
 from fracture.prediction import Prediction
 from fracture.radiograph import Radiograph, Source, read_radiograph
@@ -86,9 +86,10 @@ class FractureClassifier:
         needed = {
             "probabilities": (len(CLASSES),),
             "heatmaps": (*grid, len(MAPS)),
-            "body_parts": (len(BODY_PARTS),),
             "novelty": (),
         }
+        if parts := config.body_parts:
+            needed["body_parts"] = (len(parts),)
         if found != declared or declared[1] != needed:
             message = f"the model has {found}, config.json declares {declared}"
             raise WeightsError("weights_shape", message)
@@ -131,7 +132,7 @@ class FractureClassifier:
 
         Returns:
             float32 `probabilities` `(n, 3)`, `heatmaps` `(n, rows, columns, 4)`,
-            `body_parts` `(n, 4)` and `novelty` `(n,)`.
+            `novelty` `(n,)`, and `body_parts` `(n, parts)` where the weights name any.
         """
         names = list(self.config.outputs())
         values = self.session.run(names, {"film": squares})
@@ -140,12 +141,12 @@ class FractureClassifier:
     def _prediction(
         self, film: Radiograph, outputs: dict[str, np.ndarray]
     ) -> Prediction:
-        parts = dict(zip(BODY_PARTS, map(float, outputs["body_parts"]), strict=True))
+        shown = map(float, outputs.get("body_parts", ()))
         return Prediction(
             film,
             dict(zip(CLASSES, map(float, outputs["probabilities"]), strict=True)),
             np.moveaxis(outputs["heatmaps"], -1, 0),
-            {part: parts[part] for part in self.config.body_parts},
+            dict(zip(self.config.body_parts, shown, strict=True)),
             float(outputs["novelty"]) - self.config.novelty_threshold,
             self.config,
         )

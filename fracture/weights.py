@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fracture.classes import BODY_PARTS, CLASSES, MAPS
+from fracture.classes import CLASSES, MAPS
 
 CONFIG_FILE = "config.json"
 MODEL_FILE = "model.onnx"
@@ -19,6 +19,7 @@ KERAS_FILE = "model.weights.h5"
 METRICS_FILE = "metrics.json"
 FORMAT = 2
 _MOST = 2**20  # bytes of config.json
+_MOST_PARTS = 64
 
 
 class WeightsError(ValueError):
@@ -62,7 +63,8 @@ def _outputs(value: Any) -> bool:
 
 
 def _parts(value: Any) -> bool:
-    return isinstance(value, list) and all(part in BODY_PARTS for part in value)
+    plain = isinstance(value, list) and all(map(_text("[a-z][a-z_-]{0,30}"), value))
+    return plain and len(value) == len(set(value)) <= _MOST_PARTS
 
 
 def _points(value: Any) -> bool:
@@ -87,7 +89,7 @@ _SCHEMA: tuple[tuple[tuple[str, ...], str, Callable[[Any], bool]], ...] = (
     (("maps",), f"{list(MAPS)}", lambda value: value == list(MAPS)),
     (("input", "shape"), "[side, side, 1]", _square),
     (("outputs",), "names with shapes", _outputs),
-    (("body_parts",), f"some of {', '.join(BODY_PARTS)}", _parts),
+    (("body_parts",), f"up to {_MOST_PARTS} different names in small letters", _parts),
     (("out_of_distribution", "threshold"), "log-odds", _number(-1e6, 1e6)),
     (("operating_points",), "thresholds 0 <= rule_out <= rule_in <= 1", _points),
     (("heatmap_grid", "first"), "pixels from 0 on", _number(0, 4096)),
@@ -185,7 +187,7 @@ class WeightsConfig:
 
     @property
     def body_parts(self) -> tuple[str, ...]:
-        """The body parts that the second output was trained to name."""
+        """The body parts that the model names, in the order of that output."""
         return tuple(self.values["body_parts"])
 
     @property

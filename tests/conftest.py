@@ -53,12 +53,14 @@ def network(recipe, squares):
     """Random weights, yet with activations of the size that trained ones have."""
     import keras
 
+    from fracture.data.datasets import Example
     from fracture.model.auxiliary_outputs import fit_body_parts
     from fracture.model.network import build_network
     from fracture.model.novelty import NoveltyDetector, install_novelty
 
     keras.utils.set_random_seed(0)
-    model = build_network(recipe)
+    parts = ("hand", "leg")
+    model = build_network(recipe, parts=parts)
     norms = [
         layer
         for layer in model.layers
@@ -74,8 +76,8 @@ def network(recipe, squares):
         kernel = rng.normal(0, 1, layer.kernel.shape) / np.sqrt(layer.kernel.shape[0])
         layer.set_weights([kernel, rng.normal(0, 0.1, layer.bias.shape)])
     embedding = model.predict(squares, verbose=0)["embedding"]
-    tags = [frozenset({part}) for part in ("hand", "leg")] * 3
-    assert fit_body_parts(model, embedding, tags) == ["hand", "leg"]
+    films = [Example(Path(), "", "", "normal", tags=frozenset({p})) for p in parts * 3]
+    fit_body_parts(model, embedding, films, parts)
     strange = model.predict(255 - squares, verbose=0)["embedding"]
     detector = NoveltyDetector.fit(embedding, strange)
     install_novelty(model, detector)

@@ -34,11 +34,11 @@ def film():
 def classifier_that_says(classifier, film, monkeypatch):
     """Predicts as if the network had answered so."""
 
-    def predict(fracture, novelty=0.0):
+    def predict(fracture, novelty=0.0, parts=(0.9, 0.2)):
         outputs = {
             "probabilities": np.array([[1 - fracture, 0.4 * fracture, 0.6 * fracture]]),
             "heatmaps": np.zeros((1, 3, 3, 4), np.float32),
-            "body_parts": np.array([[0.9, 0.2, 0.5, 0.5]]),
+            "body_parts": np.array([parts]),
             "novelty": np.array([novelty]),
         }
         monkeypatch.setattr(classifier, "run_squares", lambda _: outputs)
@@ -106,6 +106,23 @@ def test_operating_points(classifier_that_says, fracture, finding, severity):
 
 def test_body_parts_are_those_the_weights_know(classifier_that_says):
     assert classifier_that_says(0.5).body_parts == {"hand": 0.9, "leg": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("parts", "novelty", "part"),
+    [
+        ((0.9, 0.2), 0.0, "hand"),
+        ((0.7, 0.8), 0.0, "leg"),
+        ((0.2, 0.5), 0.0, "leg"),
+        ((0.4, 0.49), 0.0, None),
+        ((0.9, 0.2), 5.1, None),  # not judged
+    ],
+)
+def test_the_part_is_the_likeliest_if_one_is_clear(
+    classifier_that_says, parts, novelty, part
+):
+    prediction = classifier_that_says(0.5, novelty, parts)
+    assert prediction.body_part == prediction.to_dict()["body_part"] == part
 
 
 @pytest.mark.parametrize("fracture", [0.0, 0.5, 1.0])
@@ -192,13 +209,14 @@ BREAKAGES = {
         lambda f: edit(f, operating_points={}),
         lambda f: edit(f, heatmap_reference=None),
         lambda f: edit(f, out_of_distribution={}),
-        lambda f: edit(f, body_parts=["wing"]),
+        lambda f: edit(f, body_parts=["hand", "hand"]),
         lambda f: edit(f, operating_points=points(rule_out=0.9, rule_in=0.1)),
     ],
     "weights_checksum": [lambda f: (f / "model.onnx").write_bytes(b"tampered")],
     "weights_shape": [
         lambda f: edit(f, input={"shape": [64, 64, 1]}),
         lambda f: edit(f, outputs={"probabilities": {"shape": [3]}}),
+        lambda f: edit(f, body_parts=["elbow"]),
     ],
 }
 

@@ -18,6 +18,7 @@ from fracture.weights import CONFIG_FILE, MODEL_FILE, WeightsConfig, sha256
 
 SHIPPED = Path(__file__).parents[1] / "weights"
 VALUES = json.loads((SHIPPED / CONFIG_FILE).read_text(encoding="utf-8"))
+NAMES = [f"{a}{b}" for a in "abcdefghi" for b in "abcdefgh"]  # too many
 NAN, INF = float("nan"), float("inf")
 POINTS = ("operating_points", "rule_out", "threshold")
 BAD = [
@@ -47,7 +48,9 @@ BAD = [
         (("outputs", "heatmaps", "shape"), value)
         for value in ([0, 25, 4], ["a", "b", 4], {}, [[4]], [10**9, 1, 4], [2.5], None)
     ),
-    *((("body_parts",), value) for value in (5, "hand", ["knee"], [[]], [{}], None)),
+    *((("body_parts",), value) for value in (5, "hand", [5], [[]], [{}], None)),
+    *((("body_parts",), [name]) for name in ("", "Hand", "<b>", "a\n", "a" * 32)),
+    *((("body_parts",), value) for value in (["hand"] * 4, NAMES)),
     *(
         (("out_of_distribution", "threshold"), value)
         for value in (NAN, INF, -INF, "1", None, 10**400, True, [])
@@ -119,7 +122,8 @@ def test_what_no_model_has_is_refused(folder, place, value):
 @pytest.mark.parametrize(
     ("name", "shape"),
     [("heatmaps", shape) for shape in ([], [4], [25, 25], [25, 25, 3], [24, 25, 4])]
-    + [("probabilities", [2]), ("novelty", [1]), ("body_parts", None)],
+    + [("probabilities", [2]), ("novelty", [1])]
+    + [("body_parts", shape) for shape in (None, [3], [])],
 )
 def test_outputs_that_the_model_has_not_are_refused(folder, name, shape):
     values = copy.deepcopy(VALUES)

@@ -25,6 +25,7 @@ from fracture.evaluation.evaluate import evaluate, predict_films
 from fracture.experiments.budget import machine, within
 from fracture.experiments.comparison_report import plot_comparison, render_comparison
 from fracture.experiments.papers import write_papers
+from fracture.model.auxiliary_outputs import embed, fit_body_parts
 from fracture.model.export import export_weights
 from fracture.model.gradcam import gradcam_difference
 from fracture.model.network import backbone_weights, build_network
@@ -121,10 +122,13 @@ def _measure_recipe(run: Run, folder: Path, source: str, minutes: float | None) 
     else:
         start = None
         print(f"\n=== {recipe.name}, not trained: its ImageNet weights are missing ===")
-        network = build_network(recipe)
+        network = build_network(recipe, parts=run.parts)
+    films = run.table.of("train")
+    embedding = embed(network, films.squares(recipe.image_size))
+    fit_body_parts(network, embedding, films.examples, run.parts)
     serving, probe = run.calibrate(network)
     difference = export_weights(
-        folder, recipe, network, serving, (), run.table.counts(), probe[:16]
+        folder, recipe, network, serving, run.parts, run.table.counts(), probe[:16]
     )
     return {
         "recipe": recipe.name,

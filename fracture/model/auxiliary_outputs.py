@@ -6,9 +6,10 @@ They are layers with fixed weights, so that they travel with the network's own.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import keras
 import numpy as np
@@ -23,7 +24,8 @@ from fracture.data.phantom import draw_phantom
 from fracture.model.novelty import NoveltyDetector, install_novelty
 from fracture.radiograph.letterbox import make_squares
 
-_BODY_PART_C = 0.01  # inverse regularisation of the logistic regressions
+_ENOUGH = 20  # films that name a part; of either kind for a classifier of its own
+_BODY_PART_C = 0.1  # inverse regularisation of the logistic regressions
 
 
 def embed(network: keras.Model, squares: np.ndarray) -> np.ndarray:
@@ -71,72 +73,97 @@ class Exposure:
 
 
 def fit_auxiliary_outputs(
-    network: keras.Model, exposure: Exposure, examples: Sequence[Example]
-) -> list[str]:
+    network: keras.Model,
+    exposure: Exposure,
+    examples: Sequence[Example],
+    parts: Sequence[str],
+) -> None:
     """Fits the layers `body_parts` and `novelty` of a trained network.
 
     Args:
         exposure: of the same network.
         examples: the training films.
-
-    Returns:
-        The body parts that could be fitted.
+        parts: what the network names.
     """
     strange = np.concatenate([*exposure.strange.values()])
     install_novelty(network, NoveltyDetector.fit(exposure.limbs, strange))
-    return fit_body_parts(network, exposure.films, [e.tags for e in examples])
+    fit_body_parts(network, exposure.films, examples, parts)
+
+
+def named_parts(examples: Iterable[Example]) -> tuple[str, ...]:
+    """The body parts that at least 20 of the films show."""
+    films = collections.Counter(tag for film in examples for tag in film.tags)
+    return tuple(part for part in BODY_PARTS if films[part] >= _ENOUGH)
 
 
 def fit_body_parts(
-    network: keras.Model, embedding: np.ndarray, tags: Sequence[frozenset[str]]
-) -> list[str]:
+    network: keras.Model,
+    embedding: np.ndarray,
+    examples: Sequence[Example],
+    parts: Sequence[str],
+) -> None:
     """Fits one logistic regression a body part; films without any part are left out.
 
     Args:
         network: its layer `body_parts` takes the result.
         embedding: `(n, channels)` of training films.
-        tags: of the same films; their body parts are the truth, several at a time.
-
-    Returns:
-        The parts that could be fitted; all others answer 0.5.
+        examples: the same films; their tags are the truth, several parts at a time.
+        parts: what the network names. One that every film shows cannot be told from
+            anything: it is said of every film, as surely as their number allows.
     """
-    truth = np.array([[part in film for part in BODY_PARTS] for film in tags])
-    named = truth.any(1)
-    kernel = np.zeros((embedding.shape[1], len(BODY_PARTS)), np.float32)
-    bias = np.zeros(len(BODY_PARTS), np.float32)
-    fitted = []
-    for column, part in enumerate(BODY_PARTS):
-        present = truth[named, column]
-        if present.all() or not present.any():
-            continue
-        scaler = StandardScaler()
-        films = scaler.fit_transform(embedding[named])
-        model = LogisticRegression(C=_BODY_PART_C, max_iter=1000).fit(films, present)
-        kernel[:, column] = model.coef_[0] / scaler.scale_
-        bias[column] = model.intercept_[0] - scaler.mean_ @ kernel[:, column]
-        fitted.append(part)
+    if not parts:
+        return
+    truth = np.array([[part in film.tags for part in parts] for film in examples])
+    named = np.array([not film.tags.isdisjoint(BODY_PARTS) for film in examples])
+    scaler = StandardScaler()
+    films = scaler.fit_transform(embedding[named])
+    kernel = np.zeros((embedding.shape[1], len(parts)), np.float32)
+    bias = np.full(len(parts), np.log(len(films) + 1), np.float32)
+    for column, present in enumerate(truth[named].T):
+        if not present.all():
+            model = LogisticRegression(C=_BODY_PART_C, max_iter=1000)
+            model.fit(films, present)
+            kernel[:, column] = model.coef_[0] / scaler.scale_
+            bias[column] = model.intercept_[0] - scaler.mean_ @ kernel[:, column]
     network.get_layer("body_parts").set_weights([kernel, bias])
-    return fitted
 
 
 def fit_cascade(
-    network: keras.Model, squares: np.ndarray, examples: Sequence[Example]
+    network: keras.Model,
+    squares: np.ndarray,
+    examples: Sequence[Example],
+    parts: Sequence[str],
+    components: bool = True,
 ) -> None:
     """Fits what comes before the classifiers of a `CascadeHead`, on training films.
 
-    These are the principal components of the pooled features, each of unit variance,
-    and the body parts.
+    These are the body parts, which of them has a classifier of its own (20 normal and
+    20 fractured films), and the principal components of the pooled features, each of
+    unit variance.
 
     Args:
         squares: uint8 `(n, size, size, 1)`, of the films in `examples`.
+        parts: what the network names.
+        components: whether to fit them, too: classifiers that were trained on others
+            would lose what they learned.
     """
-    embedding = embed(network, squares)
-    fit_body_parts(network, embedding, [example.tags for example in examples])
     head = network.get_layer("head")
-    channels, components = head.directions.shape
-    pca = PCA(min(components, len(embedding) - 1, channels)).fit(embedding)
+    pooled = keras.layers.GlobalAveragePooling2D()(network.get_layer("features").output)
+    model = keras.Model(network.input, [network.output["embedding"], pooled])
+    embedding, features = model.predict(squares, batch_size=32)
+    fit_body_parts(network, embedding, examples, parts)
+    kinds = collections.Counter(
+        (tag, film.label == "normal") for film in examples for tag in film.tags
+    )
+    head.own.assign(
+        [min(kinds[part, True], kinds[part, False]) >= _ENOUGH for part in parts]
+    )
+    if not components:
+        return
+    channels, kept = head.directions.shape
+    pca = PCA(min(kept, len(features) - 1, channels)).fit(features)
     spread = np.sqrt(np.maximum(pca.explained_variance_, 1e-12))
-    directions = np.zeros((channels, components), np.float32)
+    directions = np.zeros((channels, kept), np.float32)
     directions[:, : len(spread)] = (pca.components_ / spread[:, None]).T
     head.centre.assign(pca.mean_)
     head.directions.assign(directions)

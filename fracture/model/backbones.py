@@ -65,7 +65,8 @@ class Backbone:
         """Its layers in a network: those between `pixels` and `features`."""
         names = [layer.name for layer in model.layers]
         between = model.layers[names.index("pixels") + 1 : names.index("features")]
-        return [layer for layer in between if layer.name != "embedding"]
+        beside = {"embedding", "body_parts"}  # read out of an early layer
+        return [layer for layer in between if layer.name not in beside]
 
     def lent_layers(self, model: keras.Model) -> list[keras.layers.Layer]:
         """Its layers in a network that a stand-alone model has as well."""
@@ -182,11 +183,11 @@ def _plain(
     return Backbone(title, build, stride, stride / 2, f"conv{len(widths)}")
 
 
+# `early` is the map before a backbone's last stride. The last one, trained on fractures
+# alone, lays chests and empty frames onto limbs.
 BACKBONES: dict[str, Backbone] = {
     "mobilenetv2": dataclasses.replace(
         _application("MobileNetV2", 31.5, "block_16_expand", "mobilenet", width=True),
-        # The map before the backbone's last stride. The last one, trained on fractures
-        # alone, lays chests and empty frames onto limbs.
         early="block_13_expand_relu",
         finer=_mobilenetv2_at_16,
     ),
@@ -196,8 +197,9 @@ BACKBONES: dict[str, Backbone] = {
         build=_hybrid,
         added=("added",),
     ),
-    "resnet50": _application(
-        "ResNet50", 0.5, "conv5_block3_1_conv", "resnet", scaling=_CAFFE
+    "resnet50": dataclasses.replace(
+        _application("ResNet50", 0.5, "conv5_block3_1_conv", "resnet", scaling=_CAFFE),
+        early="conv4_block6_out",
     ),
     "densenet121": _application(
         "DenseNet121", 14.5, "conv5_block1_0_bn", "densenet", scaling=_TORCH

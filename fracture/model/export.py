@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fracture.classes import BODY_PARTS, CLASSES, MAPS
+from fracture.classes import CLASSES, MAPS
 from fracture.classifier import FractureClassifier
 from fracture.model.calibration import Calibration, Serving
 from fracture.model.network import load_network, map_grid
@@ -33,12 +33,13 @@ class ParityError(RuntimeError):
 def serving_model(network: keras.Model, calibration: Calibration) -> keras.Model:
     """The network as served: uint8 film to what `FractureClassifier` reads.
 
-    The outputs are calibrated `probabilities`, `heatmaps`, `body_parts`, `novelty`.
+    The outputs are calibrated `probabilities`, `heatmaps`, `novelty`, and `body_parts`
+    where the network names any.
     """
     offsets = np.array([calibration.normal_offset, 0, 0], np.float32)
     logits = network.output["logits"] / calibration.temperature + offsets
     outputs = {"probabilities": keras.ops.softmax(logits)}
-    outputs |= {key: network.output[key] for key in _PASSED_ON}
+    outputs |= {key: network.output[key] for key in _PASSED_ON if key in network.output}
     return keras.Model(network.input, outputs, name=network.name)
 
 
@@ -54,7 +55,7 @@ def export_weights(
     """Writes what serving and retraining need, then proves that it computes the same.
 
     Args:
-        body_parts: parts that the network's `body_parts` were fitted for.
+        body_parts: what the network names, in the order of its output.
         provenance: where the training films come from.
         probe: uint8 `(n, size, size, 1)`, films to compare both models on.
 
@@ -94,9 +95,7 @@ def export_weights(
                 "meaning": "Grad-CAM of each class logit and of the fracture log-odds, "
                 "log-odds per cell",
             },
-            "body_parts": _chances(
-                f"probability that the film shows {', '.join(BODY_PARTS)}", BODY_PARTS
-            ),
+            **_body_parts(body_parts),
             "novelty": {
                 "shape": [],
                 "dtype": "float32",
@@ -125,6 +124,12 @@ def export_weights(
         (folder / CONFIG_FILE).unlink()
         raise ParityError(f"exported and Keras model differ by {parity:.2g}")
     return parity
+
+
+def _body_parts(parts: Sequence[str]) -> dict:
+    """The output that names them, where there are any."""
+    shown = f"probability that the film shows {', '.join(parts)}"
+    return {"body_parts": _chances(shown, parts)} if parts else {}
 
 
 def _chances(meaning: str, names: Sequence[str]) -> dict:

@@ -6,7 +6,7 @@ import math
 
 import keras
 
-from fracture.classes import BODY_PARTS, CLASSES
+from fracture.classes import CLASSES, CLEAR_PART
 from fracture.model.gradcam import GradCAMHead
 
 
@@ -71,13 +71,21 @@ def _spread(half):
 class CascadeHead(GradCAMHead):
     """Principal components of the pooled features, then the body part's classifier.
 
-    Which part it is comes in as the second input, `(n, parts)` probabilities; the
-    likeliest decides. The components are fitted, not trained.
+    The second input, `(n, parts)` probabilities, says which part it is: the likeliest,
+    if it is clear (`CLEAR_PART`) and has a classifier of its own. All other films take
+    the general one. A part's classifier is the general one and a difference that its
+    films alone teach, so that few films need not teach it all.
 
     Args:
         components: how many are kept.
         dropout: rate on the components.
-        l2: penalty of the classifiers' kernels.
+        l2: penalty of the general kernel and of the differences.
+
+    Attributes:
+        centre, directions: of the components; fitted, not trained.
+        own: `(parts,)`, 1 for a part with a classifier of its own, else 0.
+        kernels: `(1 + parts, components, 3)`, the general one, then the differences.
+        biases: `(1 + parts, 3)`, likewise.
     """
 
     def __init__(self, components: int, dropout: float, l2: float, **kwargs):
@@ -87,37 +95,46 @@ class CascadeHead(GradCAMHead):
 
     def build(self, input_shape):
         super().build(input_shape)
-        channels, components = input_shape[0][-1], self.settings["components"]
-        parts, classes, l2 = len(BODY_PARTS), len(CLASSES), self.settings["l2"]
+        features, *context = input_shape
+        channels, components = features[-1], self.settings["components"]
+        parts = context[0][-1] if context else 0
+        classes, l2 = len(CLASSES), self.settings["l2"]
         self.centre = self.add_weight(
             name="centre", shape=(channels,), initializer="zeros", trainable=False
         )
         self.directions = self.add_weight(
             name="directions", shape=(channels, components), trainable=False
         )
+        self.own = self.add_weight(
+            name="own", shape=(parts,), initializer="ones", trainable=False
+        )
         self.kernels = self.add_weight(
             name="kernels",
-            shape=(parts, components, classes),
+            shape=(1 + parts, components, classes),
             regularizer=keras.regularizers.L2(l2) if l2 else None,
         )
         self.biases = self.add_weight(
-            name="biases", shape=(parts, classes), initializer="zeros"
+            name="biases", shape=(1 + parts, classes), initializer="zeros"
         )
 
-    def logits(self, pooled, parts, training=False):
+    def logits(self, pooled, *parts, training=False):
         components = keras.ops.matmul(pooled - self.centre, self.directions)
         components = self.drop(components, training=training)
-        kernel, bias = self._of_part(parts)
+        kernel, bias = self._classifier(pooled, *parts)
         return keras.ops.squeeze(components[:, None] @ kernel, 1) + bias
 
-    def derivative(self, pooled, parts):
-        return keras.ops.matmul(self.directions, self._of_part(parts)[0])
+    def derivative(self, pooled, *parts):
+        return keras.ops.matmul(self.directions, self._classifier(pooled, *parts)[0])
 
-    def _of_part(self, parts):
-        """Kernel `(n, components, 3)` and bias `(n, 3)` of each film's part."""
-        # By comparison, for argmax has no counterpart in ONNX; a tie is shared.
-        likeliest = keras.ops.max(parts, axis=-1, keepdims=True)
-        chosen = keras.ops.cast(parts >= likeliest, parts.dtype)
-        chosen /= keras.ops.sum(chosen, axis=-1, keepdims=True)
-        kernel = keras.ops.einsum("np,pkc->nkc", chosen, self.kernels)
-        return kernel, keras.ops.matmul(chosen, self.biases)
+    def _classifier(self, pooled, parts=None):
+        """Kernel `(n, components, 3)` and bias `(n, 3)` for each film."""
+        shares = keras.ops.ones_like(pooled[:, :1])
+        if parts is not None:
+            # By comparison, for argmax has no counterpart in ONNX; a tie is shared.
+            likeliest = keras.ops.max(parts, axis=-1, keepdims=True)
+            least = keras.ops.maximum(likeliest, CLEAR_PART)
+            chosen = keras.ops.cast(parts >= least, parts.dtype)
+            tied = keras.ops.maximum(keras.ops.sum(chosen, axis=-1, keepdims=True), 1)
+            shares = keras.ops.concatenate([shares, self.own * chosen / tied], axis=-1)
+        kernel = keras.ops.einsum("np,pkc->nkc", shares, self.kernels)
+        return kernel, keras.ops.matmul(shares, self.biases)

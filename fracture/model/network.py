@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import keras
 
-from fracture.classes import BODY_PARTS
 from fracture.model.backbones import BACKBONES, MOMENTUM
 from fracture.model.filters import FILTERS
 from fracture.model.heads import CascadeHead, ExplainedHead
@@ -37,7 +36,10 @@ class Grid(NamedTuple):
 
 
 def build_network(
-    recipe: Recipe, phase: Phase | None = None, backbone_weights: str | None = None
+    recipe: Recipe,
+    phase: Phase | None = None,
+    backbone_weights: str | None = None,
+    parts: Sequence[str] = (),
 ) -> keras.Model:
     """Builds the network of a recipe.
 
@@ -46,14 +48,16 @@ def build_network(
         backbone_weights: None (random), "imagenet" (downloaded by keras.applications),
             a `.weights.h5` file of the stand-alone backbone, or a weights folder of a
             network with the same backbone, which is taken.
+        parts: body parts that it names.
 
     Returns:
         A functional model: uint8 `(n, size, size, 1)`, grey 0..255, to a dict of
         `logits`, `heatmaps` and `evidence` (see `GradCAMHead`); `embedding`
         `(n, channels)`, pooled features (`Backbone.early`); and what is read out of it
-        after training, `body_parts` `(n, 4)` and `novelty` `(n,)` (see
-        `fracture.model.auxiliary_outputs`). Named layers: `film`, the filters, `scale`,
-        `pixels`, the backbone's own, `features`, `head`, and the last three outputs.
+        after training, `body_parts` `(n, parts)`, without parts not there, and
+        `novelty` `(n,)` (see `fracture.model.auxiliary_outputs`). Named layers: `film`,
+        the filters, `scale`, `pixels`, the backbone's own, `features`, `head`, and the
+        last three outputs.
 
     Raises:
         BackboneError: the initial weights cannot be downloaded or read.
@@ -66,9 +70,9 @@ def build_network(
         raise ValueError(f"{recipe.backbone} has no output stride {stride}")
     low, high = recipe.value_range
 
-    # Made first: what a seed draws depends on the order in which layers are made.
+    # Made always and first: what a seed draws depends on the order of the layers.
     body_parts = keras.layers.Dense(
-        len(BODY_PARTS), activation="sigmoid", trainable=False, name="body_parts"
+        max(len(parts), 1), activation="sigmoid", trainable=False, name="body_parts"
     )
     grey = film = keras.Input((size, size, 1), dtype="uint8", name="film")
     if recipe.filters:
@@ -81,17 +85,17 @@ def build_network(
     body = keras.Model(film, features)
     early = body.get_layer(backbone.early).output if backbone.early else features
     embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(early)
-    parts = body_parts(embedding)
+    named = {"body_parts": body_parts(embedding)} if parts else {}
     width, dropout, l2 = recipe.hidden_units, recipe.dropout, recipe.l2
     if recipe.head == "cascade":
-        explained = CascadeHead(width, dropout[0], l2)([features, parts])
+        explained = CascadeHead(width, dropout[0], l2)([features, *named.values()])
     else:
         sigmoid = recipe.head == "sigmoid"
         explained = ExplainedHead(width, dropout, l2, sigmoid)(features)
     outputs = {
         **explained,
         "embedding": embedding,
-        "body_parts": parts,
+        **named,
         "novelty": Novelty(name="novelty")(embedding),
     }
     model = keras.Model(film, outputs, name=recipe.name.replace("-", "_"))
@@ -152,8 +156,7 @@ def backbone_weights(recipe: Recipe, source: str) -> str | None:
 
 def recipe_of(folder: str | Path) -> Recipe:
     """The recipe of a weights folder."""
-    values = json.loads((Path(folder) / CONFIG_FILE).read_text(encoding="utf-8"))
-    return Recipe.from_dict(values["recipe"])
+    return Recipe.from_dict(_config(folder)["recipe"])
 
 
 def load_network(folder: str | Path) -> tuple[Recipe, keras.Model]:
@@ -162,10 +165,14 @@ def load_network(folder: str | Path) -> tuple[Recipe, keras.Model]:
     The architecture comes from code, the file is read as plain arrays: nothing in the
     folder is executed.
     """
-    recipe = recipe_of(folder)
-    network = build_network(recipe)
+    recipe, values = recipe_of(folder), _config(folder)
+    network = build_network(recipe, parts=values["body_parts"])
     network.load_weights(Path(folder) / KERAS_FILE)
     return recipe, network
+
+
+def _config(folder: str | Path) -> dict:
+    return json.loads((Path(folder) / CONFIG_FILE).read_text(encoding="utf-8"))
 
 
 def _pretrained(recipe: Recipe, weights: str) -> list[keras.layers.Layer]:

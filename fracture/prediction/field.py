@@ -36,16 +36,17 @@ class Field:
         """A value of the field as cells of a table, None where there is no value.
 
         Returns:
-            Column -> cell. An object has a column for each key, a list of notices is
-            their codes, any other list is JSON.
+            Column -> cell. An object with known keys has a column for each, a list of
+            notices is their codes, any other object or list is JSON.
         """
         if typing.is_typeddict(self.kind):
             prefix, values = self.column or self.name, value or {}
             keys = self.kind.__annotations__
             return {f"{prefix}_{key}": values.get(key) for key in keys}
-        if isinstance(value, list):
-            notices = self.kind == list[Notice]
-            value = " ".join(n["code"] for n in value) if notices else json.dumps(value)
+        if self.kind == list[Notice] and value is not None:
+            value = " ".join(notice["code"] for notice in value)
+        elif isinstance(value, (dict, list)):
+            value = json.dumps(value)
         return {self.name: value}
 
 

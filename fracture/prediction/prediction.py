@@ -9,7 +9,7 @@ from typing import TypedDict
 import numpy as np
 from PIL import Image
 
-from fracture.classes import BODY_PARTS, CLASSES, MAPS
+from fracture.classes import CLASSES, CLEAR_PART, MAPS
 from fracture.explanation import describe_location, draw_overlay, locate
 from fracture.prediction.field import Field, answer
 from fracture.prediction.finding import Finding, Severity, decide, grade
@@ -32,8 +32,8 @@ class Prediction:
         probabilities: calibrated, class -> [0, 1], sum 1.
         grids: float32 `(4, rows, columns)`, one Grad-CAM map per entry of
             `fracture.classes.MAPS` over the network's square; >= 0, log-odds per cell.
-        body_parts: part -> probability that the film shows it, [0, 1], parts of
-            `fracture.classes.BODY_PARTS`; empty where training films named none.
+        body_parts: part -> probability that the film shows it, [0, 1], for the parts
+            that the weights name; empty where training films named none.
         novelty: log-odds that this is no film of the kind the model was trained on,
             relative to the threshold that 99 % of validation films stay below.
         config: of the weights that made the prediction.
@@ -66,6 +66,14 @@ class Prediction:
     def in_distribution(self) -> bool:
         """Whether the film resembles what the model was trained on."""
         return self.finding is not Finding.NOT_JUDGED
+
+    @property
+    def body_part(self) -> str | None:
+        """The likeliest part; None where no part is clear or the film is not judged."""
+        part, probability = max(
+            self.body_parts.items(), key=lambda item: item[1], default=(None, 0.0)
+        )
+        return part if probability >= CLEAR_PART and self.in_distribution else None
 
     @property
     def warnings(self) -> tuple[Notice, ...]:
@@ -138,9 +146,6 @@ class Prediction:
 _Probabilities = TypedDict(  # type: ignore[misc]
     "Probabilities", dict.fromkeys(CLASSES, float)
 )
-_BodyParts = TypedDict(  # type: ignore[misc]
-    "BodyParts", dict.fromkeys(BODY_PARTS, float), total=False
-)
 _CALIBRATED = "calibrated probability, 0 to 1"
 _OF_FRACTURE = "fracture probability, 0 to 1"
 _FROM_LEFT = "pixels of the film from its left edge"
@@ -183,11 +188,13 @@ FIELDS = (
         "film_height", int, "Height as read.", "pixels", lambda p: len(p.film.pixels)
     ),
     Field(
+        "body_part", str | None, "The likeliest body part, null where none is clear."
+    ),
+    Field(
         "body_parts",
-        _BodyParts,
-        "How probable it is that the film shows each part that the weights know.",
+        dict[str, float],
+        "How probable it is that the film shows each part that the weights name.",
         "probability, 0 to 1",
-        column="body_part",
     ),
     Field("in_distribution", bool, "Whether the film is like those the model knows."),
     Field("novelty", float, "How unlike them it is; above 0, not_judged.", "log-odds"),

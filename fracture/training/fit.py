@@ -29,6 +29,7 @@ def fit(
     folder: str | Path,
     backbone_weights: str | None = None,
     seed: int = 0,
+    parts: Sequence[str] = (),
     after_epoch: AfterEpoch | None = None,
 ) -> keras.Model:
     """Trains a recipe, continuing from the checkpoint in `folder` if there is one.
@@ -38,6 +39,7 @@ def fit(
             history.
         backbone_weights: see `build_network`.
         seed: of initialisation, dropout, order and augmentation.
+        parts: body parts that the network names.
         after_epoch: is given the history after each checkpoint; what it raises ends
             the training.
 
@@ -51,18 +53,20 @@ def fit(
     carried = folder / f"phase{progress.phase}-start.weights.h5"
     for index in range(progress.phase, len(recipe.phases)):
         phase = recipe.phases[index]
-        model = build_network(recipe, phase, None if index else backbone_weights)
+        initial = None if index else backbone_weights
+        model = build_network(recipe, phase, initial, parts)
         if index:
             model.load_weights(carried)
         sequences = films, _ = phase_sequences(recipe, phase, model, make_sequences)
         if recipe.head == "cascade" and not progress.epoch:
-            fit_cascade(model, films.squares[..., None], films.examples)
+            squares = films.squares[..., None]
+            fit_cascade(model, squares, films.examples, parts, components=not index)
         _run_phase(recipe, phase, model, sequences, folder, progress, after_epoch)
         carried = folder / f"phase{index + 1}-start.weights.h5"
         _bare(model).save_weights(carried)
         progress.phase, progress.epoch, progress.callbacks = index + 1, 0, {}
         progress.save(folder)
-    model = build_network(recipe)
+    model = build_network(recipe, parts=parts)
     model.load_weights(carried)
     return model
 

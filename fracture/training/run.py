@@ -12,6 +12,7 @@ import numpy as np
 from fracture.classes import MAPS
 from fracture.data.datasets import source_labels
 from fracture.data.film_table import FilmTable
+from fracture.model.auxiliary_outputs import named_parts
 from fracture.model.calibration import Calibration, Serving, operating_points
 from fracture.model.network import Grid, map_grid
 from fracture.model.novelty import QUANTILE
@@ -33,6 +34,11 @@ class Run:
     table: FilmTable
     seed: int = 0
     train_only: Collection[str] = ()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Body parts that its network names."""
+        return named_parts(self.table.of("train").examples)
 
     def films(self, split: str, size: int, grid: Grid) -> FilmSequence:
         """The films of a split as batches: augmented and repeated if it is `train`."""
@@ -75,10 +81,9 @@ class Run:
         after_epoch: AfterEpoch | None = None,
     ) -> keras.Model:
         """Trains, or goes on where `checkpoints` stand; see `fit`."""
-        seed, sequences = self.seed, self.sequences
-        return fit(
-            self.recipe, sequences, checkpoints, backbone_weights, seed, after_epoch
-        )
+        films = self.recipe, self.sequences
+        how = backbone_weights, self.seed, self.parts, after_epoch
+        return fit(*films, checkpoints, *how)
 
     def calibrate(self, network: keras.Model) -> tuple[Serving, np.ndarray]:
         """What validation films say, and 64 of them, `(64, size, size, 1)`."""

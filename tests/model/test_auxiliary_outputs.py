@@ -1,10 +1,13 @@
 """Body part and novelty, read out of embeddings."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from fracture.data.datasets import Example
 from fracture.evaluation.novelty import unseen_kinds
-from fracture.model.auxiliary_outputs import fit_body_parts
+from fracture.model.auxiliary_outputs import fit_body_parts, named_parts
 from fracture.model.novelty import NoveltyDetector
 
 
@@ -56,21 +59,41 @@ def test_a_kind_is_measured_by_a_detector_that_never_saw_it():
     assert found["near"]["value"] < 0.9  # films called strange cannot be told apart
 
 
-def test_body_parts_are_learned_where_films_name_them(network, squares):
-    """Films without a named part teach nothing; parts nobody names stay unknown."""
+def films(*tags):
+    return [Example(Path(), "", "", "normal", tags=frozenset(t.split())) for t in tags]
+
+
+def test_a_part_is_named_from_twenty_films_on():
+    tags = ["hand frontal"] * 20 + ["elbow hand"] * 19 + ["wrist"] * 20 + ["mixed"] * 50
+    assert named_parts(films(*tags)) == ("hand", "wrist")
+    assert named_parts(films("hardware", "multiscan", "") * 40) == ()
+
+
+@pytest.fixture
+def layer(network):
     layer = network.get_layer("body_parts")
     kept = layer.get_weights()
+    yield layer
+    layer.set_weights(kept)
+
+
+def test_body_parts_are_learned_where_films_name_them(network, layer):
+    """Films without a named part teach nothing."""
     rng = np.random.default_rng(0)
-    channels = layer.kernel.shape[0]
     hand = np.arange(60) % 2 == 0
-    embedding = rng.normal(0, 0.1, (90, channels))
+    embedding = rng.normal(0, 0.1, (90, layer.kernel.shape[0]))
     embedding[:60, 0] += 3 * hand
-    tags = [frozenset({"hand"}) if h else frozenset({"leg"}) for h in hand]
-    tags += [frozenset()] * 30
-    try:
-        assert fit_body_parts(network, embedding, tags) == ["hand", "leg"]
-        said = np.asarray(layer(embedding[:60].astype(np.float32)))
-        assert ((said[:, 0] > 0.5) == hand).all() and ((said[:, 1] > 0.5) != hand).all()
-        np.testing.assert_allclose(said[:, 2:], 0.5)
-    finally:
-        layer.set_weights(kept)
+    examples = films(*(["hand frontal", "leg"] * 30), *["frontal"] * 30)
+    fit_body_parts(network, embedding, examples, ("hand", "leg"))
+    said = np.asarray(layer(embedding[:60].astype(np.float32)))
+    assert ((said[:, 0] > 0.5) == hand).all() and ((said[:, 1] > 0.5) != hand).all()
+
+
+def test_a_part_that_every_film_shows_is_said_of_every_film(network, layer):
+    """As surely as so many films allow: (n + 1) / (n + 2)."""
+    embedding = np.random.default_rng(0).normal(size=(40, layer.kernel.shape[0]))
+    examples = films(*["leg", "leg hand"] * 15, *[""] * 10)
+    fit_body_parts(network, embedding, examples, ("hand", "leg"))
+    said = np.asarray(layer(embedding.astype(np.float32)))
+    np.testing.assert_allclose(said[:, 1], 31 / 32, rtol=1e-5)
+    assert said[:, 0].std() > 0

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 
-from fracture.classes import BODY_PARTS
 from fracture.classifier import FractureClassifier
 from fracture.data.datasets import Example
 from fracture.data.phantom import draw_phantom
@@ -26,6 +25,7 @@ from fracture.model.network import (
     backbone_weights,
     build_network,
     map_grid,
+    set_trainable,
 )
 from fracture.model.recipes import RECIPES
 from fracture.training.batches import FilmSequence
@@ -42,7 +42,8 @@ LARGE += ("mobilenetv2", "mobilenetv3small-cnn")  # the first one all tests expo
 # Recipes of large networks, and sisters of others.
 SLOW = ("resnet50-cascade", "inception", "densenet121", "vgg16", "resnet50")
 SLOW += ("quick", "mobilenetv2-paper", "mobilenetv2-paper-1.0", "mobilenetv3-hybrid")
-SLOW += ("mobilenetv2-paper-0.35",)
+SLOW += ("mobilenetv2-paper-0.35", "mobilenetv2-cascade")
+PARTS = ("hand", "leg")
 LABELS = ("normal", "hairline", "displaced")
 
 
@@ -86,10 +87,11 @@ def test_a_recipe_learns_and_explains_itself(name, phantoms):
     keras.utils.set_random_seed(1)
     recipe = small(name).from_scratch()
     recipe = dataclasses.replace(recipe, dropout=(0.0, 0.0), schedule="constant")
-    network = build_network(recipe)
+    network = build_network(recipe, parts=PARTS)
     films = make_films(recipe, network, phantoms)
     if recipe.head == "cascade":
-        fit_cascade(network, films.squares[..., None], films.examples)
+        fit_cascade(network, films.squares[..., None], films.examples, PARTS)
+        network.get_layer("head").own.assign([1, 1])
     phase = dataclasses.replace(recipe.phases[0], learning_rate=1e-5)
     model = compile_phase(recipe, phase, network, steps=1)
     model.run_eagerly = True  # a few steps do not pay for a graph
@@ -112,11 +114,12 @@ def test_a_recipe_learns_and_explains_itself(name, phantoms):
 def test_features_are_not_negative_and_export_exactly(backbone, phantoms, tmp_path):
     """Novelty takes a root of them; what is served is what was trained."""
     recipe = small(name_of(backbone))
-    network = build_network(recipe)
+    parts = PARTS if recipe.head == "cascade" else ()
+    network = build_network(recipe, parts=parts)
     pictures = make_films(recipe, network, phantoms).squares[..., None]
     features = keras.Model(network.input, network.get_layer("features").output)
     assert np.asarray(features(pictures)).min() >= 0
-    found = export_weights(tmp_path, recipe, network, SERVING, (), {}, pictures)
+    found = export_weights(tmp_path, recipe, network, SERVING, parts, {}, pictures)
     assert found <= TOLERANCE
     assert measure_parity(tmp_path, load_keras_model(tmp_path), pictures) <= TOLERANCE
 
@@ -158,30 +161,78 @@ def test_one_sigmoid_never_grades(phantoms, tmp_path):
     assert prediction.finding == "fracture_suspected" and prediction.severity is None
 
 
-def test_the_cascade_asks_the_classifier_of_the_likeliest_part(phantoms):
-    recipe = small("resnet50-cascade", backbone="cnn", value_range=(0.0, 1.0))
-    network = build_network(recipe)
-    head = network.get_layer("head")
-    biases = np.arange(len(BODY_PARTS) * 3, dtype=np.float32).reshape(-1, 3)
-    head.biases.assign(biases)
+CASCADE = small("resnet50-cascade", backbone="cnn", value_range=(0.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("parts", "classifiers"),
+    [
+        ([0.1, 0.9, 0.2], [0, 2]),
+        ([0.8, 0.1, 0.7], [0, 1]),
+        ([0.6, 0.1, 0.7], [0]),  # too few films for a classifier of its own
+        ([0.4, 0.1, 0.2], [0]),  # no part is clear
+    ],
+)
+def test_the_cascade_asks_the_classifier_of_a_clear_part(parts, classifiers):
+    head = build_network(CASCADE, parts=("hand", "leg", "hip")).get_layer("head")
+    rng = np.random.default_rng(0)
+    kernels, biases = (rng.normal(size=w.shape) for w in (head.kernels, head.biases))
+    directions = rng.normal(size=head.directions.shape)
+    head.kernels.assign(kernels), head.biases.assign(biases)
+    head.directions.assign(directions), head.own.assign([1, 1, 0])
+    pooled = rng.normal(size=(1, len(directions))).astype(np.float32)
+    found = head.logits(pooled, np.array([parts], np.float32))
+    kernel, bias = kernels[classifiers].sum(0), biases[classifiers].sum(0)
+    np.testing.assert_allclose(found, pooled @ directions @ kernel + bias, rtol=1e-4)
+
+
+def test_a_tie_of_parts_is_shared():
+    head = build_network(CASCADE, parts=PARTS).get_layer("head")
     head.kernels.assign(0 * head.kernels)
-    pooled = np.zeros((3, head.centre.shape[0]), np.float32)
-    parts = np.array([[0.1, 0.9, 0.2, 0.3], [0.8, 0.1, 0.7, 0.2], [0.5] * 4], "f4")
-    found = np.asarray(head.logits(pooled, parts))
-    np.testing.assert_allclose(found, [biases[1], biases[0], biases.mean(0)], atol=1e-6)
+    head.biases.assign(biases := np.arange(9.0).reshape(3, 3))
+    pooled = np.zeros((1, head.centre.shape[0]), np.float32)
+    found = head.logits(pooled, np.array([[0.7, 0.7]], np.float32))
+    np.testing.assert_allclose(found, [biases[0] + biases[1:].mean(0)], atol=1e-6)
+
+
+def test_without_parts_the_cascade_has_the_general_classifier_alone(phantoms, tmp_path):
+    network = build_network(CASCADE)
+    squares = make_films(CASCADE, network, phantoms).squares[..., None]
+    fit_cascade(network, squares, phantoms[1], ())
+    assert network.get_layer("head").kernels.shape[0] == 1
+    assert "body_parts" not in network.output
+    assert gradcam_difference(network, squares) <= 1e-4
+    export_weights(tmp_path, CASCADE, network, SERVING, (), {}, squares)
+    prediction = FractureClassifier.from_pretrained(tmp_path).predict(phantoms[0][0])
+    assert prediction.body_parts == {} and prediction.body_part is None
 
 
 def test_principal_components_have_unit_variance(phantoms):
-    recipe = small("resnet50-cascade", backbone="cnn", value_range=(0.0, 1.0))
-    network = build_network(recipe)
-    films = make_films(recipe, network, phantoms)
-    fit_cascade(network, films.squares[..., None], films.examples)
+    network = build_network(CASCADE, parts=PARTS)
+    films = make_films(CASCADE, network, phantoms)
+    fit_cascade(network, films.squares[..., None], films.examples, PARTS)
     head = network.get_layer("head")
     pooled = network.predict(films.squares[..., None], verbose=0)["embedding"]
     components = (pooled - np.asarray(head.centre)) @ np.asarray(head.directions)
     used = components[:, : len(pooled) - 1]
     np.testing.assert_allclose(np.cov(used.T), np.eye(len(pooled) - 1), atol=0.05)
     assert not components[:, len(pooled) - 1 :].any()
+
+
+def test_a_part_needs_films_of_either_kind_for_a_classifier(phantoms):
+    """20 normal and 20 fractured ones; others take the general classifier."""
+    network = build_network(CASCADE, parts=PARTS)
+    counts = {("hand", "normal"): 20, ("hand", "fractured"): 20}
+    counts |= {("leg", "normal"): 40, ("leg", "fractured"): 19}
+    examples = [
+        dataclasses.replace(phantoms[1][0], label=label, tags=frozenset({part}))
+        for (part, label), count in counts.items()
+        for _ in range(count)
+    ]
+    rng = np.random.default_rng(0)
+    squares = rng.integers(0, 256, (len(examples), 64, 64, 1), np.uint8)
+    fit_cascade(network, squares, examples, PARTS)
+    assert network.get_layer("head").own.numpy().tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -266,6 +317,52 @@ def test_a_recipe_from_scratch_trains_everything_first():
 def test_recipes_are_what_their_papers_say(name, facts):
     recipe = RECIPES[name]
     assert {key: getattr(recipe, key) for key in facts} == facts
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("mobilenetv2-paper", "here {hidden_units} units"),
+        ("mobilenetv2-paper", "at most {phases[1].epochs} in each phase"),
+        ("mobilenetv2-paper", "'the last {phases[1].unfreeze} layers'"),
+        ("mobilenetv2-paper-1.0", "width {alpha}"),
+        ("mobilenetv2-paper-0.35", "width {alpha}"),
+        ("cnn-150", "grey films of {image_size} pixels"),
+        ("cnn-150", "{hidden_units} units, dropout {dropout[1]}"),
+        ("cnn-150", "Adam at {phases[0].learning_rate}, batches of {batch_size}"),
+        ("cnn-150", "{phases[0].epochs} epochs"),
+        ("resnet50-cascade", "here {hidden_units}, of unit variance"),
+        ("resnet50-cascade", "a {schedule} schedule"),
+        ("inception", "{hidden_units} units, dropout {dropout[1]}"),
+        ("inception", "{phases[0].epochs} epochs of the head at"),
+        ("inception", "{phases[1].epochs} from `{phases[1].unfreeze}` on"),
+        ("dilated-cnn", "and {phases[0].epochs} epochs from scratch"),
+        ("dilated-cnn", "Adam at {phases[0].learning_rate} falling to zero along a"),
+        ("cracknet", "and {phases[0].epochs} epochs from scratch"),
+        ("mobilenetv3-hybrid", "{image_size} pixels"),
+        ("mobilenetv3-hybrid", "weight decay {weight_decay}, {phases[0].epochs} "),
+        ("mobilenetv3-hybrid", "{phases[1].epochs} of everything at {rate:.4f}"),
+        ("mobilenetv3-hybrid", "halved after {plateau[1]} epochs"),
+        ("mobilenetv3-hybrid", "rotation by {augmentation.rotation:g} degrees"),
+        ("vgg16", "the first phase at {phases[0].learning_rate:g}"),
+    ],
+)
+def test_a_description_names_what_its_paper_does_not_state(name, said):
+    recipe = RECIPES[name]
+    rate = recipe.phases[-1].learning_rate
+    assert said.format(**vars(recipe), rate=rate) in recipe.description
+
+
+@pytest.mark.parametrize("name", ["mobilenetv2-paper", "mobilenetv2-paper-0.35"])
+def test_of_the_last_30_layers_ten_train(name):
+    recipe = RECIPES[name]
+    network = build_network(recipe)
+    set_trainable(network, recipe, recipe.phases[1].unfreeze)
+    backbone = BACKBONES[recipe.backbone].layers(network)
+    learning = [layer for layer in backbone if layer.trainable_weights]
+    said = RECIPES["mobilenetv2-paper"].description
+    assert f"the {len(learning)} convolutions" in said
+    assert {type(layer).__name__ for layer in learning} == {"Conv2D", "DepthwiseConv2D"}
 
 
 def test_the_hybrid_trains_in_two_phases_with_adamw():

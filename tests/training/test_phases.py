@@ -14,9 +14,10 @@ from fracture.training.fit import compile_phase
 # Large networks, and sisters of others.
 SLOW = ("resnet50-cascade", "resnet50", "densenet121", "vgg16", "inception")
 SLOW += ("quick", "mobilenetv2-paper-1.0", "mobilenetv2-paper-0.35")
+PARTS = ("hand", "leg")
 HEAD = r"head/(hidden|classifier)/(kernel|bias)"
 TAUGHT = rf"{HEAD}|head/log_sharpness"  # by boxes
-CASCADE = "head/(kernels|biases)"
+CASCADE = "head/(kernels|biases)"  # the general classifier and those of the parts
 MOBILE = "(expand|depthwise|project)/kernel|Conv_1/kernel"
 PLAIN = r"conv\d/.*"
 NORMED = r"conv\d(_bn)?/.*"  # with their statistics
@@ -30,7 +31,12 @@ MOVES = {
     "mobilenetv2-paper-1.0": (HEAD, LAST_30),
     "mobilenetv2-paper-0.35": (HEAD, LAST_30),
     "cnn-150": (rf"{PLAIN}|{HEAD}",),
-    "resnet50-cascade": (CASCADE, CASCADE),
+    "resnet50-cascade": (CASCADE, rf"conv5_.*conv/(kernel|bias)|{CASCADE}"),
+    "mobilenetv2-cascade": (
+        CASCADE,
+        # What names the part, up to block_13_expand, stays as it was fitted.
+        rf"block_13_(depthwise|project)/kernel|block_1[456]_{MOBILE}|{CASCADE}",
+    ),
     "inception": (HEAD, rf"after mixed8|{HEAD}"),
     "dilated-cnn": (rf"{NORMED}|{HEAD}",),
     "cracknet": (rf"{NORMED}|{HEAD}",),
@@ -88,7 +94,7 @@ def learns(layer):
 @pytest.mark.parametrize("name", RECIPES)
 def test_exactly_these_variables_train(name):
     recipe = brief(RECIPES[name])
-    network = build_network(recipe, recipe.phases[0])
+    network = build_network(recipe, recipe.phases[0], parts=PARTS)
     for phase, pattern in zip(recipe.phases, MOVES[name], strict=True):
         compile_phase(recipe, phase, network, steps=1)
         found = {weight.path for layer in network.layers for weight in learns(layer)}
@@ -106,7 +112,7 @@ def test_exactly_these_variables_train(name):
 def test_exactly_these_variables_move(name):
     recipe = brief(RECIPES[name])
     keras.utils.set_random_seed(0)
-    network = build_network(recipe, recipe.phases[0])
+    network = build_network(recipe, recipe.phases[0], parts=PARTS)
     size, cells = network.input.shape[1], network.output["evidence"].shape[1]
     rng = np.random.default_rng(0)
     films = rng.integers(0, 256, (2, size, size, 1), np.uint8)
