@@ -31,6 +31,7 @@ from fracture.card.card import write_card
 from fracture.card.figures import plot_curves, plot_report
 from fracture.data.datasets import DatasetError, write_phantoms
 from fracture.data.film_table import FilmTable, load_table
+from fracture.data.splits import SPLIT_FILE
 from fracture.evaluation.measure import measure, write_metrics
 from fracture.experiments.comparison import ComparisonError, compare
 from fracture.experiments.papers import PAPERS
@@ -41,7 +42,7 @@ from fracture.model.network import BackboneError, backbone_weights
 from fracture.model.recipe import Recipe
 from fracture.model.recipes import RECIPES
 from fracture.publishing.model_repository import publish
-from fracture.training.checkpoint import Progress, write_history
+from fracture.training.checkpoint import HISTORY_FILE, Progress, write_history
 from fracture.training.run import Run
 from fracture.training.stages import stage
 from fracture.weights import WeightsError
@@ -157,7 +158,7 @@ def main(argv: list[str] | None = None) -> None:
     with stage(f"training, {len(recipe.phases)} phases"):
         network = run.train(checkpoints, initial)
         history = Progress.load(checkpoints).history
-        write_history(out / "history.csv", history)
+        write_history(out / HISTORY_FILE, history)
         plot_curves(history, out / "figures" / "curves.png")
     with stage("body part and novelty, fitted on training films"):
         films = table.of("train")
@@ -226,7 +227,7 @@ def run_search(args: argparse.Namespace) -> None:
 def read_films(out: Path, args: argparse.Namespace) -> FilmTable:
     """The films of a run, split by group as `out/split.csv` has it, if it is there."""
     data = args.data or write_phantoms(out / "phantoms", args.phantoms, args.seed)
-    return load_table(data, out / "split.csv", args.seed, args.train_only)
+    return load_table(data, out / SPLIT_FILE, args.seed, args.train_only)
 
 
 def start_or_resume(folder: Path, args: argparse.Namespace, **settings) -> Path:

@@ -16,6 +16,7 @@ from fracture.data.example import SPLIT_OF_FOLDER, DatasetError, Example
 from fracture.data.formats.table import read_table, write_table
 
 SPLITS = ("train", "validation", "test")
+SPLIT_FILE = "split.csv"
 _FOLDS = 20  # 14 + 3 + 3 of them are the published 70 / 15 / 15
 
 
@@ -138,7 +139,7 @@ def given_splits(
         or SPLIT_OF_FOLDER.get(example.name.split("/")[0].lower(), "")
         for example in examples
     }
-    path = Path(split_file or folder / "split.csv")
+    path = Path(split_file or folder / SPLIT_FILE)
     if split_file or path.is_file():
         splits = read_split(path)
         if given.keys().isdisjoint(splits):

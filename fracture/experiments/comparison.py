@@ -21,18 +21,24 @@ from fracture.classes import BODY_PARTS
 from fracture.classifier import FractureClassifier
 from fracture.data.datasets import DatasetError
 from fracture.data.film_table import FilmTable
+from fracture.data.splits import SPLIT_FILE, read_split
 from fracture.evaluation.evaluate import evaluate, predict_films
 from fracture.experiments.budget import machine, within
 from fracture.experiments.comparison_report import plot_comparison, render_comparison
 from fracture.experiments.papers import write_papers
 from fracture.model.auxiliary_outputs import embed, fit_body_parts
-from fracture.model.export import export_weights
+from fracture.model.export import export_weights, load_keras_model, measure_parity
 from fracture.model.gradcam import gradcam_difference
-from fracture.model.network import backbone_weights, build_network
+from fracture.model.network import (
+    backbone_weights,
+    build_network,
+    load_network,
+    recipe_of,
+)
 from fracture.model.recipe import Recipe
-from fracture.training.checkpoint import Progress
+from fracture.training.checkpoint import HISTORY_FILE, Progress, read_history
 from fracture.training.run import Run
-from fracture.weights import MODEL_FILE
+from fracture.weights import CONFIG_FILE, MODEL_FILE
 
 _TIMED = 30  # predictions that the latency is the median of
 
@@ -47,7 +53,8 @@ def compare(
     """Trains and evaluates each recipe on the same films.
 
     A recipe that starts from ImageNet weights is not trained where there are none: its
-    row has no figures of quality. Writes `comparison.json`, `comparison.md`,
+    row has no figures of quality. What `train.py --recipe` left in the recipe's folder
+    is measured as it is. Writes `comparison.json`, `comparison.md`,
     `comparison.png` and, see `fracture.experiments.papers`, `papers.md` after each
     recipe; what is finished there is kept.
 
@@ -111,25 +118,24 @@ def _write(folder: Path, minutes: float | None, rows: Sequence[dict]) -> None:
 
 def _measure_recipe(run: Run, folder: Path, source: str, minutes: float | None) -> dict:
     recipe, history = run.recipe, []
-    initial = backbone_weights(recipe, source)
-    if initial or not recipe.pretrained:
-        start = "ImageNet" if initial else "from scratch"
-        print(f"\n=== {recipe.name}, {start} ===")
-        recipe = _plan(run, folder / "recipe.json", minutes)
-        run = dataclasses.replace(run, recipe=recipe)
-        network = run.train(folder / "checkpoint", initial)
-        history = Progress.load(folder / "checkpoint").history
+    start = "ImageNet" if recipe.pretrained else "from scratch"
+    probe = run.table.of("validation").squares(recipe.image_size)[:16]
+    if _is_trained(run, folder):
+        print(f"\n=== {recipe.name}, {start}, trained before ===")
+        network, history = load_network(folder)[1], read_history(folder / HISTORY_FILE)
+        difference = measure_parity(folder, load_keras_model(folder), probe)
     else:
-        start = None
-        print(f"\n=== {recipe.name}, not trained: its ImageNet weights are missing ===")
-        network = build_network(recipe, parts=run.parts)
-    films = run.table.of("train")
-    embedding = embed(network, films.squares(recipe.image_size))
-    fit_body_parts(network, embedding, films.examples, run.parts)
-    serving, probe = run.calibrate(network)
-    difference = export_weights(
-        folder, recipe, network, serving, run.parts, run.table.counts(), probe[:16]
-    )
+        initial = backbone_weights(recipe, source)
+        if initial or not recipe.pretrained:
+            print(f"\n=== {recipe.name}, {start} ===")
+            recipe = _plan(run, folder / "recipe.json", minutes)
+            run = dataclasses.replace(run, recipe=recipe)
+            network = run.train(folder / "checkpoint", initial)
+            history = Progress.load(folder / "checkpoint").history
+        else:
+            print(f"\n=== {recipe.name}, not trained: it has no ImageNet weights ===")
+            start, network = None, build_network(recipe, parts=run.parts)
+        difference = _export(run, network, folder, probe)
     return {
         "recipe": recipe.name,
         "plan": recipe.to_dict(),
@@ -138,12 +144,41 @@ def _measure_recipe(run: Run, folder: Path, source: str, minutes: float | None) 
         "multiply_accumulates": multiply_accumulates(network),
         "model_bytes": (folder / MODEL_FILE).stat().st_size,
         "latency_ms": _latency(folder),
-        "films_shown": sum(row["films"] for row in history),
+        "films_shown": sum(row.get("films", 0) for row in history),
         "export_difference": difference,
         "gradcam_difference": gradcam_difference(network, probe[:8]),
         "history": history,
         "test": _test_figures(folder, run.table.of("test")) if history else None,
     }
+
+
+def _is_trained(run: Run, folder: Path) -> bool:
+    """Whether `train.py --recipe` left the weights of this recipe there.
+
+    Raises:
+        ComparisonError: it did, on another split.
+    """
+    needed = (CONFIG_FILE, HISTORY_FILE, SPLIT_FILE)
+    if not all((folder / name).is_file() for name in needed):
+        return False
+    if recipe_of(folder) != run.recipe:
+        return False
+    names = [example.name for example in run.table.examples]
+    if read_split(folder / SPLIT_FILE) != dict(
+        zip(names, run.table.splits, strict=True)
+    ):
+        raise ComparisonError(f"{folder} was trained on another split: move it away")
+    return True
+
+
+def _export(run: Run, network: keras.Model, folder: Path, probe: np.ndarray) -> float:
+    """The weights folder of a network; the largest difference from it."""
+    films, recipe, parts = run.table.of("train"), run.recipe, run.parts
+    embedding = embed(network, films.squares(recipe.image_size))
+    fit_body_parts(network, embedding, films.examples, parts)
+    serving, _ = run.calibrate(network)
+    provenance = run.table.counts()
+    return export_weights(folder, recipe, network, serving, parts, provenance, probe)
 
 
 def _plan(run: Run, planned: Path, minutes: float | None) -> Recipe:

@@ -13,6 +13,7 @@ import numpy as np
 
 from fracture.training.batches import FilmSequence
 
+HISTORY_FILE = "history.csv"
 # The parts of a callback's memory that decide when it acts.
 CALLBACK_STATE = ("wait", "best", "cooldown_counter", "best_epoch")
 
@@ -63,6 +64,16 @@ def write_history(path: str | Path, history: Sequence[dict]) -> None:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
+
+
+def read_history(path: str | Path) -> list[dict]:
+    """What `write_history` wrote, as numbers."""
+    with Path(path).open(newline="", encoding="utf-8") as file:
+        rows = [
+            {key: float(v) for key, v in row.items()} for row in csv.DictReader(file)
+        ]
+    counts = ("phase", "epoch", "films")
+    return [row | {key: int(row[key]) for key in counts if key in row} for row in rows]
 
 
 class Checkpoint(keras.callbacks.Callback):

@@ -29,6 +29,7 @@ TINY = dataclasses.replace(
     hidden_units=4,
     batch_size=8,
     phases=(Phase(2, 1e-3, unfreeze="all"),),
+    non_radiographs=20,
 )
 OTHER = dataclasses.replace(TINY, name="other", head="dense", backbone="cnn-norm")
 LENT = dataclasses.replace(TINY, name="lent", backbone="mobilenetv2", pretrained=True)
@@ -87,6 +88,27 @@ def test_a_comparison_is_a_table_and_a_plot(compare, capsys):
         assert one | {"latency_ms": 0} == other | {"latency_ms": 0}
     with pytest.raises(ValueError, match="is of another minutes"):
         compare("--resume", "--minutes", "7")
+
+
+@pytest.mark.slow
+def test_weights_that_were_trained_before_are_measured_as_they_are(
+    compare, films, tmp_path, capsys
+):
+    trained = tmp_path / "tiny"
+    command.main(["--data", str(films), "--recipe", "tiny", "--out", str(trained)])
+    weights = (trained / "model.onnx").read_bytes()
+    rows, _ = compare()
+    assert "=== tiny, from scratch, trained before ===" in capsys.readouterr().out
+    assert len(rows[0]["history"]) == 2 and rows[0]["films_shown"] > 0
+    assert (trained / "model.onnx").read_bytes() == weights
+    report = json.loads((trained / "metrics.json").read_text())["test"]["fracture"]
+    assert rows[0]["test"]["auroc"] == report["phantom"]["auroc"]
+
+    (trained / "row.json").unlink()
+    lines = (trained / "split.csv").read_text().replace("test,", "train,")
+    (trained / "split.csv").write_text(lines)
+    with pytest.raises(ComparisonError, match="trained on another split"):
+        compare("--resume")
 
 
 @pytest.mark.slow
