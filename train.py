@@ -242,13 +242,15 @@ def start_or_resume(folder: Path, args: argparse.Namespace, **settings) -> Path:
     """
     path = folder / "run.json"
     run = {"seed": args.seed, "train_only": sorted(args.train_only), **settings}
-    run["published_split"] = args.published_split
+    if args.published_split:
+        run["published_split"] = True
     run = json.loads(json.dumps(run))  # as it comes back from a file
     if path.is_file():
         if not args.resume:
             raise DatasetError(f"{folder} holds a run: add --resume, or delete it")
         there = json.loads(path.read_text(encoding="utf-8"))
-        if others := [name for name in run if there.get(name) != run[name]]:
+        names = sorted(run.keys() | there.keys())
+        if others := [name for name in names if there.get(name) != run.get(name)]:
             raise DatasetError(f"{folder} is of another {' and '.join(others)}")
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(run), encoding="utf-8")
