@@ -9,7 +9,8 @@
 
 FOLDER holds class folders (`normal/ hairline/ displaced/`, or `fractured/` beside
 `normal/`), a `manifest.csv`, or FracAtlas, MURA or the Fracture Multi-Region data as
-published. The run reads the films, splits them by group 70 / 15 / 15, trains the head
+published. The run reads the films, splits them by group 70 / 15 / 15 (or keeps the data
+set's own split, --published-split, and measures what that leaks), trains the head
 on the frozen backbone, fine-tunes in one or more phases, calibrates on the validation
 films, exports to ONNX, measures on the test films and renders the model card. It
 checkpoints after every epoch: after a kill, add --resume.
@@ -97,6 +98,12 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="sources whose labels are too noisy to evaluate on",
     )
     parser.add_argument(
+        "--published-split",
+        action="store_true",
+        help="keep the split that the data set comes with, instead of one by group; "
+        "the card then says what it leaks",
+    )
+    parser.add_argument(
         "--backbone-weights",
         metavar="WEIGHTS",
         help="what the backbone starts from: imagenet (downloaded), a .weights.h5 "
@@ -152,7 +159,7 @@ def main(argv: list[str] | None = None) -> None:
     out = args.out or Path("runs") / recipe.name
     checkpoints = start_or_resume(out / "checkpoint", args, recipe=recipe.to_dict())
 
-    with stage("films, split by group"):
+    with stage("films and their split"):
         table = read_films(out, args)
         run = Run(recipe, table, args.seed, args.train_only)
     with stage(f"training, {len(recipe.phases)} phases"):
@@ -225,9 +232,10 @@ def run_search(args: argparse.Namespace) -> None:
 
 
 def read_films(out: Path, args: argparse.Namespace) -> FilmTable:
-    """The films of a run, split by group as `out/split.csv` has it, if it is there."""
+    """The films of a run, split as `out/split.csv` has it, if it is there."""
     data = args.data or write_phantoms(out / "phantoms", args.phantoms, args.seed)
-    return load_table(data, out / SPLIT_FILE, args.seed, args.train_only)
+    how = args.seed, args.train_only, args.published_split
+    return load_table(data, out / SPLIT_FILE, *how)
 
 
 def start_or_resume(folder: Path, args: argparse.Namespace, **settings) -> Path:
@@ -238,12 +246,15 @@ def start_or_resume(folder: Path, args: argparse.Namespace, **settings) -> Path:
     """
     path = folder / "run.json"
     run = {"seed": args.seed, "train_only": sorted(args.train_only), **settings}
+    if args.published_split:
+        run["published_split"] = True
     run = json.loads(json.dumps(run))  # as it comes back from a file
     if path.is_file():
         if not args.resume:
             raise DatasetError(f"{folder} holds a run: add --resume, or delete it")
         there = json.loads(path.read_text(encoding="utf-8"))
-        if others := [name for name in run if there.get(name) != run[name]]:
+        names = sorted(run.keys() | there.keys())
+        if others := [name for name in names if there.get(name) != run.get(name)]:
             raise DatasetError(f"{folder} is of another {' and '.join(others)}")
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(run), encoding="utf-8")

@@ -31,10 +31,15 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """Something a guideline describes, and the guideline."""
+    """Something a guideline describes, and the guideline.
+
+    Attributes:
+        parts: body parts that it is about; empty for any.
+    """
 
     text: str
     source: Source
+    parts: frozenset[str] = frozenset()
 
     def to_dict(self) -> dict:
         """`text` and the fields of the source, flat."""
@@ -46,7 +51,9 @@ def _load() -> dict[str, dict[str, tuple[Step, ...]]]:
     data = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
     sources = {name: Source(**values) for name, values in data["sources"].items()}
     steps = {
-        name: Step(step["text"], sources[step["source"]])
+        name: Step(
+            step["text"], sources[step["source"]], frozenset(step.get("parts", ()))
+        )
         for name, step in data["steps"].items()
     }
     return {
@@ -61,14 +68,18 @@ def _load() -> dict[str, dict[str, tuple[Step, ...]]]:
 _STEPS = _load()
 
 
-def next_steps(finding: Finding, severity: str | None = None) -> tuple[Step, ...]:
-    """Reference steps for a finding and severity, the most pressing first.
+def next_steps(
+    finding: Finding, severity: str | None = None, body_part: str | None = None
+) -> tuple[Step, ...]:
+    """Reference steps for a finding, severity and body part, the most pressing first.
 
     Args:
         finding: of a `Prediction` or a `Study`.
-        severity: as it comes with the finding.
+        severity, body_part: as they come with the finding; without a clear part only
+            the steps for any.
 
     Returns:
         Steps with their sources; none for a film that was not judged.
     """
-    return _STEPS.get(finding, {}).get(severity or "ungraded", ())
+    steps = _STEPS.get(finding, {}).get(severity or "ungraded", ())
+    return tuple(step for step in steps if not step.parts or body_part in step.parts)

@@ -64,6 +64,12 @@ class Study:
         return max(judged, default=None)
 
     @property
+    def body_part(self) -> str | None:
+        """The part that every judged view clearly shows; None where there is none."""
+        parts = {view.prediction.body_part for view in self.judged}
+        return parts.pop() if len(parts) == 1 else None
+
+    @property
     def summary(self) -> str:
         """The finding in words."""
         if self.finding is Finding.NOT_JUDGED:
@@ -108,6 +114,7 @@ FIELDS = (
     Field("severity", Severity | None, "The worst that a suspected view shows."),
     Field("fracture_probability", float | None, "That of the worst view.", "0 to 1"),
     Field("deciding_view", int | None, "Index of the most suspicious view, from 0."),
+    Field("body_part", str | None, "The part that every judged view shows, or null."),
     Field("rule", str, "How the finding comes about.", value=lambda _: RULE),
     Field("evidence", str, "What is known about the rule, and what is not."),
     Field("warnings", list[Notice], "What weakens the finding."),

@@ -116,6 +116,27 @@ def test_the_price_in_specificity_is_bounded(specificity, views, low):
     assert "not measured" in study.evidence
 
 
+def _showing(part: str | None, refused: bool = False) -> Result:
+    found = view(0.1, refused=refused)
+    parts = {part or "hand": 0.9 if part else 0.2}
+    return Result("a", dataclasses.replace(found.prediction, body_parts=parts))
+
+
+@pytest.mark.parametrize(
+    ("views", "part"),
+    [
+        ([_showing("hand"), _showing("hand"), BROKEN], "hand"),
+        ([_showing("hand"), _showing("elbow", refused=True)], "hand"),
+        ([_showing("hand"), _showing("elbow")], None),
+        ([_showing("hand"), _showing(None)], None),
+        ([BROKEN], None),
+    ],
+)
+def test_a_study_shows_the_part_that_all_its_views_show(views, part):
+    study = combine(views)
+    assert study.body_part == study.to_dict()["body_part"] == part
+
+
 def test_a_study_needs_a_view():
     with pytest.raises(ValueError, match="at least one"):
         combine([])

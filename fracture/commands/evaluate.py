@@ -73,7 +73,7 @@ def _measure_anew(data: Path, weights: Path) -> None:
         from fracture.card.card import read_metrics
         from fracture.card.figures import plot_report
         from fracture.data.film_table import load_table
-        from fracture.evaluation.measure import measure, write_metrics
+        from fracture.evaluation.measure import is_published, measure, write_metrics
     split_file = weights / "split.csv"
     try:
         before = read_metrics(weights)
@@ -82,7 +82,8 @@ def _measure_anew(data: Path, weights: Path) -> None:
         fail(f"{weights} has no metrics.json of a training, which names its command")
     if not split_file.is_file():
         fail(f"{weights} has no split.csv: which films were tested is not known")
-    table = load_table(data, split_file, seed=0, train_only=())
+    published = is_published(before["command"])
+    table = load_table(data, split_file, seed=0, train_only=(), published=published)
     metrics = measure(weights, table, *trained)
     write_metrics(weights, metrics)
     figures = plot_report(metrics["test"], weights / "figures")

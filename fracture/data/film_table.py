@@ -15,7 +15,10 @@ from tqdm import tqdm
 from fracture.data.datasets import load_examples
 from fracture.data.example import DatasetError, Example
 from fracture.data.splits import (
-    near_duplicate_groups,
+    find_copies,
+    join_groups,
+    leaks,
+    published_splits,
     read_split,
     split_examples,
     write_split,
@@ -34,16 +37,18 @@ class FilmTable:
         examples: with their final `group`.
         films: uint8 `(height, width)`.
         splits: one of `fracture.data.splits.SPLITS`.
+        copies: pairs of indices, see `find_copies`; empty where they were not searched.
     """
 
     examples: list[Example]
     films: list[np.ndarray]
     splits: list[str]
+    copies: Sequence[tuple[int, int]] = ()
     _made: dict = dataclasses.field(default_factory=dict, repr=False)
 
     def __reduce__(self):
         """Another process makes its own squares."""
-        return FilmTable, (self.examples, self.films, self.splits)
+        return FilmTable, (self.examples, self.films, self.splits, self.copies)
 
     @property
     def groups(self) -> np.ndarray:
@@ -74,9 +79,17 @@ class FilmTable:
             splits.setdefault(split, collections.Counter())[example.label] += 1
         return counts
 
+    def leaks(self) -> dict[str, dict[str, int]]:
+        """What the split gives away, see `fracture.data.splits.leaks`."""
+        return leaks(self.examples, self.splits, self.copies)
+
 
 def load_table(
-    data: str | Path, split_file: str | Path, seed: int, train_only: Collection[str]
+    data: str | Path,
+    split_file: str | Path,
+    seed: int,
+    train_only: Collection[str],
+    published: bool = False,
 ) -> FilmTable:
     """Reads, groups and splits the films of a data folder.
 
@@ -85,12 +98,16 @@ def load_table(
         split_file: written when missing; else its split is kept.
         seed: of a new split.
         train_only: see `split_examples`.
+        published: whether a new split is the data set's own, see `published_splits`.
 
     Raises:
         DatasetError: the data cannot be used, or are not those of the split file.
     """
     listed = load_examples(data)
     names = read_split(split_file) if Path(split_file).is_file() else None
+    if published and names is None:
+        splits = published_splits(Path(data), listed, train_only)
+        names = {example.name: s for example, s in zip(listed, splits, strict=True)}
     # A split has every film that could be read; what it lacks must be unreadable still.
     for example in listed if names is not None else ():
         if example.name not in names and isinstance(_read(example), np.ndarray):
@@ -105,17 +122,19 @@ def load_table(
             films.append(film)
     if not films:
         raise DatasetError("none of the films can be read", "no_films")
-    if not all(example.group for example in examples):
-        groups = near_duplicate_groups(examples, films)
-        pairs = zip(examples, groups, strict=True)
+    copies: list[tuple[int, int]] = []
+    if published or not all(example.group for example in examples):
+        copies = find_copies(films)
+        pairs = zip(examples, join_groups(examples, copies), strict=True)
         examples = [dataclasses.replace(e, group=group) for e, group in pairs]
     if names is not None:
         splits = [names[example.name] for example in examples]
     else:
         groups = [example.group for example in examples]
         splits = split_examples(examples, groups, seed, train_only)
+    if not Path(split_file).is_file():
         write_split(split_file, examples, splits)
-    return FilmTable(examples, films, splits)
+    return FilmTable(examples, films, splits, copies)
 
 
 def read_films(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import hashlib
 import warnings
 from collections.abc import Collection, Iterable, Sequence
@@ -30,10 +31,15 @@ def near_duplicate_groups(
         films: uint8 `(height, width)` each, at any size.
 
     Returns:
-        One group name per film. Copies: see `fracture.data.duplicates`.
+        One group name per film.
     """
+    return join_groups(examples, find_copies(films))
+
+
+def find_copies(films: Sequence[np.ndarray]) -> list[tuple[int, int]]:
+    """Pairs of indices of films that show the same, see `fracture.data.duplicates`."""
     matches = find_duplicates([thumbnail(film) for film in films])
-    return join_groups(examples, ((match.first, match.second) for match in matches))
+    return [(match.first, match.second) for match in matches]
 
 
 def join_groups(
@@ -100,6 +106,68 @@ def split_examples(
             for member in members if fold < 6 else ():
                 splits[free[member]] = SPLITS[1] if fold < 3 else SPLITS[2]
     return splits
+
+
+def published_splits(
+    folder: Path, examples: Sequence[Example], train_only: Collection[str] = ()
+) -> list[str]:
+    """The split that the data set itself gives, see `given_splits`.
+
+    Returns:
+        One of `SPLITS` per film.
+
+    Raises:
+        DatasetError: `no_published_split`, there is none, or not for every film, or it
+            has no validation or test films; `published_train_only`, it evaluates on
+            films of a source in `train_only`.
+    """
+    given = given_splits(folder, examples)
+    known = {**SPLIT_OF_FOLDER, "": ""}
+    splits = [known.get(given.get(e.name, "").lower(), "") for e in examples]
+    for split in (*SPLITS, ""):
+        films = [e.name for e, s in zip(examples, splits, strict=True) if s == split]
+        if bool(films) == (not split):
+            problem = (
+                f"says nothing of {films[0]}" if films else f"has no {split} films"
+            )
+            message = (
+                f"--published-split: {folder} {problem}; give a column split in its "
+                f"manifest, or folders train, val and test, or leave the option out"
+            )
+            raise DatasetError(message, "no_published_split")
+    for example, split in zip(examples, splits, strict=True):
+        if example.source in train_only and split != "train":
+            message = f"{example.name}, of {example.source}, is published as {split}"
+            raise DatasetError(f"--train-only: {message}", "published_train_only")
+    return splits
+
+
+def leaks(
+    examples: Sequence[Example], splits: Sequence[str], copies: Sequence[tuple]
+) -> dict[str, dict[str, int]]:
+    """What a split gives away: films that are measured on and known from training.
+
+    Args:
+        splits: of the examples, of `SPLITS`.
+        copies: see `find_copies`.
+
+    Returns:
+        `validation` and `test`: how many `films` there are, how many are `copied`, with
+        a copy in training, and how many `grouped`, with one or with a film of their
+        own group there.
+    """
+    alone = [dataclasses.replace(example, group="") for example in examples]
+    ties = {"copied": join_groups(alone, copies)}
+    ties["grouped"] = join_groups(examples, copies)
+    found: dict[str, dict[str, int]] = {}
+    for split in SPLITS[1:]:
+        found[split] = {"films": list(splits).count(split)}
+        for name, groups in ties.items():
+            rows = list(zip(groups, splits, strict=True))
+            trained = {group for group, where in rows if where == "train"}
+            hits = (group in trained for group, where in rows if where == split)
+            found[split][name] = sum(hits)
+    return found
 
 
 def write_split(

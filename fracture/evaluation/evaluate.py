@@ -43,10 +43,12 @@ def evaluate(
         Plain JSON types. `films`: source -> label -> finding -> count. Source ->
         figures under `fracture` (sources with normal and fractured films), `severity`
         (hairline against displaced), `classes` (sources that label all three) and
-        `localisation` (films with boxes). `body_part`: part -> figures; `failures`:
-        the most confident errors; `draws` of the bootstrap; `heatmap_step`: pixels of
-        the network's square from cell to cell. A figure is `{"value", "ci95", "n"}`
-        with the films it is about; counts and chances are numbers.
+        `localisation` (films with boxes). `body_part`: part -> figures;
+        `likeliest_part`: how often it is right on films that show exactly one, if any;
+        `failures`: the most confident errors; `draws` of the bootstrap; `heatmap_step`:
+        pixels of the network's square from cell to cell. A figure is
+        `{"value", "ci95", "n"}` with the films it is about; counts and chances are
+        numbers.
     """
     labels_of = source_labels(examples)
     films = Cohort(list(examples), np.asarray(groups), list(predictions))
@@ -72,6 +74,7 @@ def evaluate(
     report["draws"] = metrics.DRAWS
     report["heatmap_step"] = predictions[0].config.heatmap_grid[1]
     report["body_part"] = _body_part_figures(films)
+    report["likeliest_part"] = _likeliest_part(films)
     speaking = films.where("normal" in labels_of[e.source] for e in examples)
     report["failures"] = describe_failures(speaking)
     return report
@@ -125,3 +128,14 @@ def _body_part_figures(films: Cohort) -> dict:
             "specificity": draws.share(score < 0.5, among=~truth),
         }
     return figures
+
+
+def _likeliest_part(films: Cohort) -> dict:
+    """Share of the films showing exactly one part whose likeliest part is that one."""
+    one = films.where(
+        len(example.tags.intersection(BODY_PARTS)) == 1 and bool(prediction.body_parts)
+        for example, prediction in zip(films.examples, films.predictions, strict=True)
+    )
+    said = [max(p.body_parts, key=p.body_parts.__getitem__) for p in one.predictions]
+    right = [part in e.tags for part, e in zip(said, one.examples, strict=True)]
+    return Bootstrap(one.groups).share(np.array(right)) if right else {}

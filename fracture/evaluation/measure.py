@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import keras
@@ -114,6 +115,7 @@ def measure(
         "parameters": network.count_params(),
         "seed": seed,
         "data": table.counts(),
+        **({"leaks": table.leaks()} if is_published(command) else {}),
         "calibration": calibration.to_dict(),
         "operating_points": config.values["operating_points"],
         "part_operating_points": part_points,
@@ -122,6 +124,11 @@ def measure(
         "explanation": explanation,
         "out_of_distribution": out_of_distribution,
     }
+
+
+def is_published(command: str) -> bool:
+    """Whether what trained it kept the split that its data came with."""
+    return "--published-split" in shlex.split(command)
 
 
 def write_metrics(folder: str | Path, metrics: dict) -> None:

@@ -75,13 +75,15 @@ def part_operating_points(validation: Cohort, test: Cohort) -> dict[str, dict]:
     the others keep the common ones.
 
     Returns:
-        Part -> `validation_fractured`, `supported`, and when supported the
-        `thresholds`, test figures with `common` and `own` thresholds, and `gain`: by
-        how much own ones raise the mean of sensitivity and specificity at both points.
+        Part that the sources name -> `validation_fractured`, `supported`, and when
+        supported the `thresholds`, test figures with `common` and `own` ones, and
+        `gain`: by how much own ones raise the mean of sensitivity and specificity at
+        both points.
     """
     common = validation.predictions[0].config.operating_points
     report = {}
-    for part in BODY_PARTS:
+    shown = frozenset().union(*(example.tags for example in validation.examples))
+    for part in sorted(shown.intersection(BODY_PARTS)):
         films = _of_part(part, validation)
         truth = films.fractured
         entry = {

@@ -346,6 +346,21 @@ def test_what_older_metrics_lack_is_said_to_be_not_measured(shipped, section):
     assert not silent
 
 
+def test_a_published_split_says_what_it_leaks(metrics):
+    assert "the group, kept whole" in render_card(metrics)
+    metrics["leaks"] = {
+        "validation": {"films": 20, "copied": 0, "grouped": 0},
+        "test": {"films": 30, "copied": 0, "grouped": 0},
+    }
+    card = render_card(metrics)
+    assert "Of 30 test films 0 have a copy" in card and "known by heart" not in card
+    metrics["leaks"]["test"] |= {"copied": 11, "grouped": 12}
+    card = render_card(metrics)
+    assert "the group, kept whole" not in card
+    assert "Of 30 test films 11 have a copy among the training films, 12 a copy" in card
+    assert "not those of unseen films" in card
+
+
 def test_a_plot_of_what_is_missing_is_not_drawn(metrics, tmp_path):
     del metrics["test"]["fracture"]["atlas"]["ece"]
     drawn = {path.name for path in plot_report(metrics["test"], tmp_path)}

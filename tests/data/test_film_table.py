@@ -133,3 +133,32 @@ def test_ctrl_c_stops_the_reading(drawn, monkeypatch, capfd):
     assert capfd.readouterr().err.endswith("\n")  # the bar is closed
     time.sleep(0.1)
     assert len(read) == count  # and nobody reads on
+
+
+def test_a_published_split_is_kept_and_its_leak_counted(tmp_path):
+    """Of a layout with folders train, val and test; copies are found, not told."""
+    for part, seeds in (("train", range(6)), ("val", (6, 7)), ("test", (8, 9))):
+        for name in ("fractured", "Not_fractured"):
+            label = "displaced" if name == "fractured" else "normal"
+            for seed in seeds:
+                save_phantom(tmp_path / part / name / f"{seed}.png", label, seed)
+    with Image.open(tmp_path / "train/fractured/3.png") as film:
+        film.save(tmp_path / "test/fractured/copy.jpg", quality=60)
+    out = tmp_path / "out" / "split.csv"
+    table = load_table(tmp_path, out, 0, (), True)
+    parts = {"train": "train", "val": "validation", "test": "test"}
+    folders = [example.name.split("/")[0] for example in table.examples]
+    assert table.splits == [parts[folder] for folder in folders]
+    assert table.leaks() == {
+        "validation": {"films": 4, "copied": 0, "grouped": 0},
+        "test": {"films": 5, "copied": 1, "grouped": 1},
+    }
+    again = load_table(tmp_path, out, 0, (), True)
+    assert (again.splits, again.leaks()) == (table.splits, table.leaks())
+
+
+def test_what_was_not_published_is_said_before_films_are_read(drawn, tmp_path):
+    out = tmp_path / "split.csv"
+    with pytest.raises(DatasetError, match="--published-split") as error:
+        load_table(drawn, out, 0, (), True)
+    assert error.value.code == "no_published_split" and not out.exists()

@@ -9,7 +9,10 @@ from fracture.data.example import DatasetError, Example
 from fracture.data.phantom import draw_phantom
 from fracture.data.splits import (
     SPLITS,
+    find_copies,
+    leaks,
     near_duplicate_groups,
+    published_splits,
     read_split,
     split_examples,
     write_split,
@@ -96,3 +99,58 @@ def test_split_file_round_trip(tmp_path):
         f"{n}.png": s for n, s in zip("abc", SPLITS, strict=True)
     }
     assert "pixels" not in (tmp_path / "split.csv").read_text()
+
+
+def published(*splits, source="s"):
+    return [
+        Example(Path("x"), f"{i}.png", source, "normal", split=split)
+        for i, split in enumerate(splits)
+    ]
+
+
+def test_a_published_split_is_kept(tmp_path):
+    films = published("Train", "valid", "testing", "val", "training")
+    expected = ["train", "validation", "test", "validation", "train"]
+    assert published_splits(tmp_path, films, ["other"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("splits", "problem"),
+    [
+        (("train", "val", "test", ""), "says nothing of 3.png"),
+        (("train", "val", "test", "fold 1"), "says nothing of 3.png"),
+        (("", "", ""), "has no train films"),
+        (("train", "val"), "has no test films"),
+    ],
+)
+def test_without_a_whole_published_split_there_is_none(tmp_path, splits, problem):
+    with pytest.raises(DatasetError, match=problem) as error:
+        published_splits(tmp_path, published(*splits))
+    assert error.value.code == "no_published_split"
+
+
+def test_films_for_training_only_must_be_published_as_such(tmp_path):
+    films = published("train", "val", "test")
+    with pytest.raises(
+        DatasetError, match=r"1\.png, of s, is published as val"
+    ) as error:
+        published_splits(tmp_path, films, ["s"])
+    assert error.value.code == "published_train_only"
+
+
+def test_what_a_split_leaks_is_counted():
+    """A copy of a training film in validation, a turned one and a relative in test."""
+    films = [draw_phantom("normal", seed, (227, 187)).pixels for seed in range(5)]
+    brighter = np.clip(films[0] * 0.9 + 10, 0, 255).astype(np.uint8)
+    rows = [(film, "train", f"p{i}") for i, film in enumerate(films[:3])]
+    rows += [(brighter, "validation", "p7"), (films[3], "validation", "p3")]
+    rows += [(np.rot90(films[1]), "test", "p8"), (films[4], "test", "p2")]
+    examples = [
+        Example(Path("x"), f"{i}.png", "s", "normal", group)
+        for i, (_, _, group) in enumerate(rows)
+    ]
+    images, splits = [film for film, _, _ in rows], [split for _, split, _ in rows]
+    assert leaks(examples, splits, find_copies(images)) == {
+        "validation": {"films": 2, "copied": 1, "grouped": 1},
+        "test": {"films": 2, "copied": 1, "grouped": 2},
+    }

@@ -195,6 +195,21 @@ def test_a_tie_of_parts_is_shared():
     np.testing.assert_allclose(found, [biases[0] + biases[1:].mean(0)], atol=1e-6)
 
 
+def test_a_data_set_of_one_part_trains_that_parts_classifier(phantoms):
+    network = build_network(CASCADE, parts=("elbow",))
+    labels = ["normal", "fractured"] * 20
+    elbow = dataclasses.replace(phantoms[1][0], tags=frozenset({"elbow"}))
+    examples = [dataclasses.replace(elbow, label=label) for label in labels]
+    rng = np.random.default_rng(0)
+    squares = rng.integers(0, 256, (len(examples), 64, 64, 1), np.uint8)
+    fit_cascade(network, squares, examples, ("elbow",))
+    head = network.get_layer("head")
+    head.kernels.assign(0 * head.kernels)
+    head.biases.assign([[0, 0, 0], [1, 2, 3]])
+    found = network.predict(squares[:2], verbose=0)
+    np.testing.assert_allclose(found["logits"], [[1, 2, 3]] * 2, atol=1e-6)
+
+
 def test_without_parts_the_cascade_has_the_general_classifier_alone(phantoms, tmp_path):
     network = build_network(CASCADE)
     squares = make_films(CASCADE, network, phantoms).squares[..., None]

@@ -47,6 +47,25 @@ def test_the_report_loads_nothing(prediction):
     assert sources and all(source.startswith("data:image") for source in sources)
 
 
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"hand": 0.971, "hip": 0.1}, "Body part: hand, with a probability of 97.1%."),
+        ({"hand": 0.4, "hip": 0.3}, "Which body part this is is not clear."),
+        ({}, None),
+    ],
+)
+def test_the_report_names_the_part_and_its_steps(prediction, parts, said):
+    config = dataclasses.replace(prediction.config)
+    config.__dict__["operating_points"] = {"rule_out": 0.0, "rule_in": 1.1}
+    uncertain = dataclasses.replace(prediction, body_parts=parts, config=config)
+    report = render_film_report(Result("a.png", uncertain))
+    text = " ".join(report.split())
+    assert said in text if said else "ody part" not in text
+    assert ("Hand or wrist" in text) == (uncertain.body_part == "hand")
+    assert "Hip still suspected" not in text and "definitive written report" in text
+
+
 def test_guidance_can_be_left_out(prediction):
     assert "guidelines" not in render_film_report(
         Result("a", prediction), guidance=False

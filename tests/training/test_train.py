@@ -198,6 +198,16 @@ def check_version(hub, out, said):
     assert "](figures/roc-phantom.png)" in repository.files["README.md"].decode()
 
 
+def test_a_split_that_is_not_there_cannot_be_kept(tmp_path):
+    import train as command
+
+    run = ["--published-split", "--phantoms", "1", "--out", str(tmp_path)]
+    with pytest.raises(ValueError, match=r"--published-split: .* no train films"):
+        command.main(run)
+    with pytest.raises(ValueError, match="another published_split"):
+        command.main([*run[1:], "--resume"])
+
+
 def test_missing_backbone_weights_say_what_to_do():
     with pytest.raises(BackboneError, match="or 'none'"):
         build_network(TINY, backbone_weights="missing.weights.h5")

@@ -244,6 +244,8 @@ def misfits(schema: dict, value, at: str = "") -> list[str]:
         return [m for item in value for m in misfits(schema["items"], item, at)]
     if not isinstance(value, dict):
         return []
+    if other := schema.get("additionalProperties"):
+        return [m for k in value for m in misfits(other, value[k], f"{at}.{k}")]
     kinds, inside = schema["properties"], []
     for key in kinds.keys() & value.keys():
         inside += misfits(kinds[key], value[key], f"{at}.{key}")

@@ -4,7 +4,8 @@ Columns `path`, `source`, `label`, and optionally
 
 * `group`: films that stay together; one with a slash may join several sources
 * `split`: where the source puts the film
-* `body_part`: tags, with a space or `+` between them
+* `body_part`: tags, with a space or `+` between them, in any case; those that name a
+  part (`fracture.classes.BODY_PARTS`) are learned
 * `boxes`: `x0 y0 x1 y1` as fractions of width and height, `;` between boxes
 * `root`: the folder, seen from the manifest, that every path starts from
 
@@ -107,7 +108,7 @@ def _read(data: Path) -> list[Example]:
             row["label"],
             group,
             _boxes(row),
-            frozenset(row["body_part"].replace("+", " ").split()),
+            frozenset(row["body_part"].lower().replace("+", " ").split()),
             row["split"],
         )
         # Films of a published FracAtlas tree keep its boxes and tags.

@@ -1,29 +1,40 @@
 """The Fracture Multi-Region X-ray set: `train/fractured`, `train/not fractured`, ...
 
-Its archive wraps train, val and test in one or two folders more. The split is kept as
-information only: copies of its films lie on both sides.
+Its archive wraps train, val (or valid, validation) and test in one or two folders more.
+Its split is kept, but used on request alone: copies of its films lie on both sides.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from fracture.data.example import SPLIT_OF_FOLDER, Example, films_in
 from fracture.data.formats.data_format import DataFormat
 
-_LABELS = {"fractured": "fractured", "not fractured": "normal"}
+_LABELS = {"fractured": "fractured", "notfractured": "normal"}
+_DEPTH = 3  # folders in which the parts may be wrapped
 
 
-def _parts(folder: Path) -> list[Path]:
-    """The folders, of one split each, that hold both labels."""
-    depths = ("", "*/", "*/*/", "*/*/*/")
-    found = (path for depth in depths for path in folder.glob(f"{depth}not fractured"))
-    parts = {path.parent for path in found if path.is_dir()}
-    return sorted(part for part in parts if (part / "fractured").is_dir())
+def _parts(folder: Path, depth: int = _DEPTH) -> Iterator[dict[str, list[Path]]]:
+    """The folders of each part that holds both labels, by label."""
+    inside = sorted(path for path in folder.glob("*/") if path.is_dir())
+    part: dict[str, list[Path]] = {}
+    for path in inside:
+        # People also write `Not_Fractured` and `not-fractured`.
+        plain = re.sub(r"[\W_]", "", path.name).lower()
+        if plain in _LABELS:
+            part.setdefault(_LABELS[plain], []).append(path)
+    if len(part) == len(_LABELS):
+        yield part
+    elif depth:
+        for path in inside:
+            yield from _parts(path, depth - 1)
 
 
 def _recognise(folder: Path) -> bool:
-    return bool(_parts(folder))
+    return any(_parts(folder))
 
 
 def _read(folder: Path) -> list[Example]:
@@ -33,11 +44,12 @@ def _read(folder: Path) -> list[Example]:
             path.relative_to(folder).as_posix(),
             "multi_region",
             label,
-            split=SPLIT_OF_FOLDER.get(part.name.lower(), ""),
+            split=SPLIT_OF_FOLDER.get(place.parent.name.lower(), ""),
         )
         for part in _parts(folder)
-        for name, label in _LABELS.items()
-        for path in films_in(part / name)
+        for label, places in part.items()
+        for place in places
+        for path in films_in(place)
     ]
 
 
@@ -48,7 +60,7 @@ MULTI_REGION = DataFormat(
     licence="ODC-By 1.0 by its uploader's claim",
     note="Recognised by the names of its folders alone. Of 9,752 files in train and "
     "test 8,930 are rotated copies of about 124 films, and 453 contents occur on both "
-    "sides: its own split is not used.",
+    "sides: its own split is used on request alone.",
     recognise=_recognise,
     read=_read,
     source="multi_region",

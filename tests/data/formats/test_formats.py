@@ -143,6 +143,32 @@ def test_multi_region_as_published(tmp_path, wrapped):
     assert len(load_examples(tmp_path / f"{wrapped}train")) == 2
 
 
+@pytest.mark.parametrize("normal", ["Not Fractured", "not_fractured", "Not-fractured"])
+@pytest.mark.parametrize(
+    "parts", [("train", "valid", "test"), ("Train", "VAL", "Test")]
+)
+def test_multi_region_as_people_have_it(tmp_path, normal, parts):
+    for part in (*parts, "validation"):
+        for name in ("Fractured", normal):
+            save_film(tmp_path / part / name / "1.jpg")
+    examples = load_examples(tmp_path)
+    assert {(e.path.parent.name, e.label) for e in examples} == {
+        ("Fractured", "fractured"),
+        (normal, "normal"),
+    }
+    places = [("train", 2), ("validation", 4), ("test", 2)]
+    splits = [example.split for example in examples]
+    assert [(name, splits.count(name)) for name, _ in places] == places
+
+
+@pytest.mark.parametrize("place", ["a/b/c/d/train", "fractured", "train/fractured"])
+def test_what_is_not_multi_region(tmp_path, place):
+    save_film(tmp_path / place / "fractured" / "1.jpg")
+    if place.endswith("d/train"):  # wrapped too deep
+        save_film(tmp_path / place / "not fractured" / "1.jpg")
+    assert not formats.MULTI_REGION.recognise(tmp_path)
+
+
 # All that adding a layout takes: this file, and its entry in FORMATS.
 NEW_FORMAT = """
 from fracture.data.example import Example, films_in

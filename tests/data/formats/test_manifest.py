@@ -39,7 +39,7 @@ def data(films):
 def test_keeps_groups_boxes_tags_and_splits(data):
     (data / "manifest.csv").write_text(
         "path,source,label,body_part,group,boxes,split\n\n"
-        "x/a.png,clinic,hairline,hand+leg,p1,0.1 0.2 0.3 0.4;0 0 1 1,test\n"
+        "x/a.png,clinic,hairline,Hand+LEG,p1,0.1 0.2 0.3 0.4;0 0 1 1,test\n"
         "inner.png,clinic,normal\n"
     )
     example, other = load_examples(data / "manifest.csv")
