@@ -8,7 +8,7 @@ from fracture.classifier import FractureClassifier
 from fracture.node.config import NodeConfig, NodeError
 from fracture.node.delivery import Sender
 from fracture.node.pacs import connect
-from fracture.node.pacs.pacs import Refused, Unreachable
+from fracture.node.pacs.pacs import Film, Refused, Unreachable
 from fracture.node.receiver import Receiver
 from fracture.node.reconcile import Reconciliation
 from fracture.node.results.source import Source
@@ -76,6 +76,7 @@ class Node:
             for queue in (IN, OUT, FAILED):
                 telemetry.waiting.labels(queue).set(len(spool.names(queue)))
 
+        worker.warm_up()
         receiver.start()
         try:
             window = self._window(health, refresh)
@@ -125,11 +126,9 @@ class Node:
 
     def _answered(self, source: Source) -> bool:
         """Whether the PACS has all results of a film; no if it does not say."""
-        from fracture.node.pacs.pacs import Film
-
         pacs = connect(self._config)
         version = self._classifier.config.model_version
-        film = Film(source.study, str(source.dataset.SeriesInstanceUID), source.uid)
+        film = Film(source.study, source.series, source.uid)
         try:
             return not Reconciliation(self._config, pacs, version).missing(film)
         except (Unreachable, Refused) as error:

@@ -7,18 +7,21 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+from pydicom import Dataset
+
 from fracture.classifier import FractureClassifier
 from fracture.node.config import NodeConfig
 from fracture.node.delivery import ABOUT, about
 from fracture.node.results import instance
 from fracture.node.results.capture import film_capture
 from fracture.node.results.report import film_report, study_report
-from fracture.node.results.source import KEYWORDS, Source
+from fracture.node.results.source import KEYWORDS, UIDS, Source
 from fracture.node.selection import passed_over
 from fracture.node.spool import FILM, IN, OUT, Spool, name_of
 from fracture.node.telemetry import Telemetry
 from fracture.node.views import Views
-from fracture.radiograph import RadiographError, ReaderPool
+from fracture.radiograph import MIN_SIDE, Radiograph, RadiographError, ReaderPool
 from fracture.result import Result
 from fracture.study import combine
 
@@ -61,6 +64,18 @@ class Worker:
         quiet = results.study_quiet_seconds if "sr" in results.kinds else 0
         self._views = Views(spool, classifier.config, quiet) if quiet else None
         self.woken = threading.Event()
+
+    def warm_up(self) -> None:
+        """Has everything loaded, in the readers too, before a film waits for it."""
+        source, result = _blank(self._classifier)
+        for kind in _KINDS.values():
+            content = _encoded(kind(source, result.prediction))
+        jobs = self._config.limits.jobs
+        with ThreadPoolExecutor(jobs) as threads:
+            works = range(jobs)
+            list(
+                threads.map(lambda _: self._readers.read_tags(content, ["Rows"]), works)
+            )
 
     def run(self, stop: threading.Event) -> None:
         """Works until it is told to stop; what is being judged then is finished."""
@@ -165,8 +180,22 @@ class Worker:
 
     def _lay_out(self, name: str, results: dict) -> None:
         files = {ABOUT: about(self._version)}
-        for kind, result in results.items():
-            stream = io.BytesIO()
-            result.save_as(stream)
-            files[kind + FILM] = stream.getvalue()
+        files |= {kind + FILM: _encoded(result) for kind, result in results.items()}
         self._spool.put_folder(OUT, name, files)
+
+
+def _encoded(result: Dataset) -> bytes:
+    stream = io.BytesIO()
+    result.save_as(stream)
+    return stream.getvalue()
+
+
+def _blank(classifier: FractureClassifier) -> tuple[Source, Result]:
+    """A film of nobody, and what is said of it."""
+    pixels = np.zeros((MIN_SIDE, MIN_SIDE), np.uint8)
+    film = Radiograph(pixels, (), {})
+    nobody = Dataset()
+    for keyword in UIDS:
+        setattr(nobody, keyword, instance.derived_uid("blank"))
+    source = Source.of(nobody.to_json_dict())
+    return source, Result.of(classifier, "blank", lambda: film)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -10,7 +12,8 @@ from fracture.prediction import Prediction
 from fracture.rendering.fragments import percent
 from fracture.rendering.pictures import fitted, strength
 
-_SIDE = 1280  # pixels of the film's longer side
+_SIDE = 1024  # pixels of the film's longer side
+_LEAST = 512  # pixels of the same side, to which a smaller film is enlarged
 _WIDTH = 720  # pixels; narrower, a line of text would hold a few words only
 _LETTERS = 56  # of usual width in a line of the finding
 _USE = "Research use only. Not a diagnosis; not a medical device."
@@ -23,7 +26,7 @@ def draw_captioned(prediction: Prediction) -> Image.Image:
     shown at. A film that was not judged is not coloured, and has no probability.
 
     Returns:
-        RGB, the film's longer side 1280 pixels.
+        RGB, the film's longer side 512 to 1024 pixels.
     """
     film = _film(prediction)
     width = max(film.width, _WIDTH)
@@ -41,7 +44,7 @@ def draw_captioned(prediction: Prediction) -> Image.Image:
     canvas = Image.new("RGB", (width, band + film.height))
     draw, y = ImageDraw.Draw(canvas), size // 2
     for line, height, colour in text:
-        draw.text((size // 2, y), line, colour, ImageFont.load_default(height))
+        draw.text((size // 2, y), line, colour, _font(height))
         y += height * 4 // 3
     canvas.paste(film, ((width - film.width) // 2, band))
     return canvas
@@ -56,14 +59,20 @@ def _film(prediction: Prediction) -> Image.Image:
         evidence = strength(prediction, "fracture", _SIDE)
         evidence = evidence / prediction.config.heatmap_reference
         film = draw_overlay(np.asarray(film), evidence)
-    scale = _SIDE / max(size)
-    larger = tuple(max(1, round(side * scale)) for side in size)
-    return film.convert("RGB").resize(larger, Image.Resampling.BICUBIC)
+    film = film.convert("RGB")
+    if (times := _LEAST // max(size)) > 0:
+        film = film.resize((size[0] * (1 + times), size[1] * (1 + times)))
+    return film
+
+
+@functools.cache
+def _font(height: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.load_default(height)
 
 
 def _wrapped(texts: list[str], height: int, width: int) -> list[str]:
     """Texts as lines that fit into a width, letters of a height; both in pixels."""
-    font = ImageFont.load_default(height)
+    font = _font(height)
     lines = []
     for text in texts:
         line = ""

@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+)
+from pynetdicom import AE, build_context
 from pynetdicom.association import Association
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Comprehensive3DSRStorage,
@@ -20,8 +24,13 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 from fracture.node.config import NodeConfig
 from fracture.node.pacs.pacs import Film, Pacs, Refused, Unreachable
 
-RESULTS = (Comprehensive3DSRStorage, SecondaryCaptureImageStorage)
-SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
+PLAIN = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
+# What is sent; each syntax in a context of its own, so that the PACS may refuse one.
+CONTEXTS = (
+    (Comprehensive3DSRStorage, PLAIN),
+    (SecondaryCaptureImageStorage, [JPEGBaseline8Bit]),
+    (SecondaryCaptureImageStorage, PLAIN),
+)
 _FIND = StudyRootQueryRetrieveInformationModelFind
 _MOVE = StudyRootQueryRetrieveInformationModelMove
 _PENDING = (0xFF00, 0xFF01)
@@ -33,10 +42,9 @@ class DimsePacs(Pacs):
     def __init__(self, config: NodeConfig):
         self._pacs, self._aet = config.pacs, config.listen.aet
         self._ae = AE(self._aet)
-        for sop_class in RESULTS:
-            self._ae.add_requested_context(sop_class, SYNTAXES)
-        for sop_class in (Verification, _FIND, _MOVE):
-            self._ae.add_requested_context(sop_class)
+        plain = [(sop_class, PLAIN) for sop_class in (Verification, _FIND, _MOVE)]
+        # Not by `add_requested_context`, which joins those of one SOP class.
+        self._contexts = [build_context(*pair) for pair in (*CONTEXTS, *plain)]
         for timeout in ("connection", "network", "acse", "dimse"):
             setattr(self._ae, f"{timeout}_timeout", config.limits.network_seconds)
         self._open: Association | None = None
@@ -46,7 +54,11 @@ class DimsePacs(Pacs):
             pacs = self._pacs
             tls = (pacs.tls.client(), pacs.host) if pacs.tls else None
             found = self._ae.associate(
-                pacs.host, pacs.port, ae_title=pacs.aet, tls_args=tls
+                pacs.host,
+                pacs.port,
+                contexts=self._contexts,
+                ae_title=pacs.aet,
+                tls_args=tls,
             )
             if found.is_rejected:
                 raise Unreachable("pacs_rejects_titles")
@@ -77,8 +89,14 @@ class DimsePacs(Pacs):
             raise Refused("echo_refused", status.Status)
 
     def store(self, path: Path) -> int:
+        association, result = self._association(), dcmread(path)
+        contexts = association.accepted_contexts
+        known = {(c.abstract_syntax, c.transfer_syntax[0]) for c in contexts}
+        syntax = result.file_meta.TransferSyntaxUID
+        if syntax.is_compressed and (result.SOPClassUID, syntax) not in known:
+            result.decompress(generate_instance_uid=False)
         try:
-            answer = self._association().send_c_store(dcmread(path))
+            answer = association.send_c_store(result)
         except ValueError:  # the PACS takes no such objects
             raise Refused("sop_class_refused") from None
         except RuntimeError:  # lost between two results

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from highdicom import SOPClass
 from highdicom.sr import (
     AlgorithmIdentification,
-    Comprehensive3DSR,
     DeviceObserverIdentifyingAttributes,
     ImageRegion,
     LanguageOfContentItemAndDescendants,
@@ -20,7 +20,9 @@ from highdicom.sr import (
     SourceImageForRegion,
     TrackingIdentifier,
 )
+from pydicom import Dataset
 from pydicom.sr.codedict import codes as dicom_codes
+from pydicom.uid import Comprehensive3DSRStorage, ExplicitVRLittleEndian
 
 from fracture.node.results import codes, instance
 from fracture.node.results.content import VIEW, Content
@@ -30,7 +32,7 @@ from fracture.study import Study
 from fracture.version import __version__
 
 
-def film_report(source: Source, prediction: Prediction) -> Comprehensive3DSR:
+def film_report(source: Source, prediction: Prediction) -> Dataset:
     """What is said of one film; of one that was not judged, no probability.
 
     Args:
@@ -50,9 +52,7 @@ def film_report(source: Source, prediction: Prediction) -> Comprehensive3DSR:
     return _document([source], version, uid, group, content)
 
 
-def study_report(
-    sources: Sequence[Source], study: Study, name: str
-) -> Comprehensive3DSR:
+def study_report(sources: Sequence[Source], study: Study, name: str) -> Dataset:
     """What the views of one study say together.
 
     Args:
@@ -106,7 +106,7 @@ def _document(
     group: MeasurementsAndQualitativeEvaluations
     | PlanarROIMeasurementsAndQualitativeEvaluations,
     content: Content,
-) -> Comprehensive3DSR:
+) -> Dataset:
     device = DeviceObserverIdentifyingAttributes(
         instance.derived_uid(version, "device"),
         name="fracture",
@@ -127,13 +127,35 @@ def _document(
     )
     if texts := content.container():
         report[0].ContentSequence.append(texts)
-    document = Comprehensive3DSR(
-        evidence=[source.evidence() for source in sources],
-        content=report,
-        is_complete=True,
-        is_final=False,
-        is_verified=False,
+    # highdicom's own class would parse and copy what it has just made: five times the
+    # time of all the rest.
+    document = SOPClass(
+        study_instance_uid=sources[0].study,
+        sop_class_uid=Comprehensive3DSRStorage,
+        modality="SR",
+        transfer_syntax_uid=ExplicitVRLittleEndian,
         **instance.place(sources[0], version, "sr", uid),
     )
+    # SR document general module (PS3.3 C.17.2).
+    document.CompletionFlag, document.VerificationFlag = "COMPLETE", "UNVERIFIED"
+    document.PreliminaryFlag = "PRELIMINARY"
+    document.PerformedProcedureCodeSequence = []
+    document.ReferencedPerformedProcedureStepSequence = []
+    document.CurrentRequestedProcedureEvidenceSequence = [_evidence(sources)]
+    document.update(report[0])
     sources[0].identify(document)
     return document
+
+
+def _evidence(sources: Sequence[Source]) -> Dataset:
+    """The films a report is about, by study and series (PS3.3 table C.17-3)."""
+    evidence, series = Dataset(), {}
+    evidence.StudyInstanceUID = sources[0].study
+    for source in sources:
+        series.setdefault(source.series, []).append(source.item())
+    evidence.ReferencedSeriesSequence = []
+    for uid, items in series.items():
+        item = Dataset()
+        item.SeriesInstanceUID, item.ReferencedSOPSequence = uid, items
+        evidence.ReferencedSeriesSequence.append(item)
+    return evidence

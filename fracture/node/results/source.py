@@ -33,7 +33,7 @@ _TYPE_3 = (
     "PatientWeight",
     "StudyDescription",
 )
-_UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 # What only tells which film it is, and whether to judge it.
 _FACTS = (
     "Modality",
@@ -43,7 +43,7 @@ _FACTS = (
     "QualityControlImage",
     "InstanceNumber",
 )
-KEYWORDS = (*_UIDS, *_TYPE_2, *_TYPE_3, *_FACTS, "Rows", "Columns")
+KEYWORDS = (*UIDS, *_TYPE_2, *_TYPE_3, *_FACTS, "Rows", "Columns")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ class Source:
         dataset.SpecificCharacterSet = "ISO_IR 192"
         others = {tag: value for tag, value in tags.items() if tag != "00080005"}
         dataset.update(Dataset.from_json(others))
-        for keyword in _UIDS:
+        for keyword in UIDS:
             value = str(dataset.get(keyword) or "")
             if not re.fullmatch(r"[0-9]+(\.[0-9]+)*", value) or len(value) > 64:
                 message = f"The film has no valid {keyword}; results need a study."
@@ -94,20 +94,22 @@ class Source:
         return str(self.dataset.StudyInstanceUID)
 
     @property
+    def series(self) -> str:
+        """UID of its series."""
+        return str(self.dataset.SeriesInstanceUID)
+
+    @property
     def reference(self) -> tuple[str, str]:
         """SOP class and instance, by which results refer to the film."""
         return str(self.dataset.SOPClassUID), self.uid
 
-    def evidence(self) -> Dataset:
-        """The film for highdicom: UIDs and empty attributes, nobody's identity."""
+    def item(self) -> Dataset:
+        """The film as an item of a sequence of references."""
         from pydicom import Dataset
 
-        bare = Dataset()
-        for keyword in _UIDS:
-            setattr(bare, keyword, self.dataset[keyword].value)
-        for keyword in _TYPE_2:
-            setattr(bare, keyword, None)
-        return bare
+        item = Dataset()
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = self.reference
+        return item
 
     def identify(self, result: Dataset) -> None:
         """Gives a result the patient and the study, word for word as the film has them.
