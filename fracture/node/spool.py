@@ -81,12 +81,16 @@ class Spool:
 
     def names(self, queue: str) -> list[str]:
         """Entries of a queue, the one that waits longest first; reasons are none."""
+        return [name for _, name in self.arrivals(queue) if not name.endswith(REASON)]
+
+    def arrivals(self, queue: str) -> list[tuple[float, str]]:
+        """When each entry of a queue came, as `time.time()`, and its name, in order."""
         found = []
         with os.scandir(self.root / queue) as entries:
             for entry in entries:
                 with contextlib.suppress(FileNotFoundError):  # taken meanwhile
-                    found.append((entry.stat().st_mtime_ns, entry.name))
-        return [name for _, name in sorted(found) if not name.endswith(REASON)]
+                    found.append((entry.stat().st_mtime, entry.name))
+        return sorted(found)
 
     def put(self, queue: str, name: str, content: bytes) -> None:
         """Writes a file as a whole or not at all; in place of an older one."""
@@ -186,11 +190,7 @@ class Spool:
 
     def state(self) -> dict:
         """What waits and what was set aside, in plain JSON types."""
-        waiting = [
-            path.stat().st_mtime
-            for queue in (IN, OUT)
-            for path in (self.root / queue).iterdir()
-        ]
+        waiting = [time for queue in (IN, OUT) for time, _ in self.arrivals(queue)]
         reasons = [
             json.loads(path.read_bytes())["code"]
             for path in (self.root / FAILED).glob(f"*{REASON}")

@@ -59,22 +59,25 @@ class Views:
     def _suffix(self) -> str:
         return f"-{name_of(self._config.model_version)[:8]}"
 
-    def keep(self, source: Source, result: Result) -> None:
-        """Keeps a view, in place of an earlier one of the same film."""
+    def keep(self, source: Source, result: Result, arrived: float) -> None:
+        """Keeps a view that came at a time, in place of an earlier one of its film."""
         key = name_of(source.study) + self._suffix
         self._spool.path(VIEWS, key).mkdir(mode=0o700, exist_ok=True)
         name = name_of(source.uid) + _VIEW
         self._spool.put(f"{VIEWS}/{key}", name, _pack(source, result))
-        self.postpone(key)
+        self.due[key] = max(self.due.get(key, 0.0), arrived + self._quiet)
 
     def postpone(self, key: str) -> None:
         """Has a study wait for as long as after a further view."""
         self.due[key] = time.time() + self._quiet
 
-    def take_due(self) -> list[str]:
-        """Studies that have been quiet, each once until it gets a further view."""
-        now = time.time()
-        quiet = [key for key, moment in list(self.due.items()) if moment <= now]
+    def take_due(self, until: float) -> list[str]:
+        """Studies that were quiet, each once until it gets a further view.
+
+        Args:
+            until: all films that came before have been judged; `time.time()`.
+        """
+        quiet = [key for key, moment in list(self.due.items()) if moment <= until]
         for key in quiet:
             del self.due[key]
         return quiet

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -84,8 +85,12 @@ class Worker:
                 waiting = self._spool.names(IN)
                 names = [name for name in waiting if name.endswith(FILM)][:_AT_ONCE]
                 done = list(threads.map(lambda name: self._work(name, stop), names))
-                for key in self._views.take_due() if self._views else ():
-                    self._work_on_study(key)
+                if self._views:
+                    # A view that still waits to be judged keeps its study open.
+                    waiting = self._spool.arrivals(IN)
+                    until = min((moment for moment, _ in waiting), default=time.time())
+                    for key in self._views.take_due(until):
+                        self._work_on_study(key)
                 if not all(done):
                     stop.wait(_LATER)
                 if not names:
@@ -144,7 +149,7 @@ class Worker:
                 lambda: self._readers.read(path, max_bytes=limit),
             )
         if self._views:
-            self._views.keep(source, result)
+            self._views.keep(source, result, path.stat().st_mtime)
         if result.error:
             raise result.error
         with self._telemetry.timed("write"):
