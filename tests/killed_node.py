@@ -1,67 +1,81 @@
-"""A node that kills itself: `python killed.py CONFIG STEP` dies at its STEP-th change.
+"""Nodes that kill themselves: for each line `CONFIG STEP` one that dies at that step.
 
-A change is whatever it does to a file of its spool, told by the interpreter itself
-(`sys.addaudithook`), and also the moment just after a result was sent.
+A step is whatever a node changes in its spool, told by the interpreter itself
+(`sys.addaudithook`), or the moment just after a result was sent; at step 0 it lives.
+Libraries are loaded once; each node is a fork.
 """
 
+import json
 import os
 import signal
 import sys
+from pathlib import Path
 
-spool, left = "", 0
+from fracture import FractureClassifier
+from fracture.node.config import NodeConfig
+from fracture.node.node import Node
+from fracture.node.pacs.dimse import DimsePacs
+from fracture.node.telemetry import Telemetry
+
 CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "open")
 
 
-def die_in_time() -> None:
-    global left
-    left -= 1
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+class Fate:
+    """Counts the steps of this process, once it is armed."""
+
+    def __init__(self, spool: str):
+        self.spool, self.left = spool, 0
+
+    def step(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def watch(self, event: str, arguments: tuple) -> None:
+        if self.left <= 0 or event not in CHANGES:
+            return
+        if not str(arguments[0]).startswith(self.spool):
+            return
+        if event != "open" or arguments[2] & os.O_WRONLY:
+            self.step()
 
 
-def watch(event: str, arguments: tuple) -> None:
-    if not left or event not in CHANGES or not str(arguments[0]).startswith(spool):
-        return
-    if event == "open" and not arguments[2] & (os.O_CREAT | os.O_WRONLY):
-        return
-    die_in_time()
-
-
-def main() -> None:
-    global spool, left
-    from pathlib import Path
-
-    from fracture import FractureClassifier
-    from fracture.node.config import NodeConfig
-    from fracture.node.node import Node
-    from fracture.node.pacs.dimse import DimsePacs
-    from fracture.node.telemetry import Telemetry
-
-    config = NodeConfig.load(Path(sys.argv[1]))
-    store = DimsePacs.store
+def run(config: NodeConfig, point: int) -> None:
+    fate = Fate(str(config.spool))
+    store, log = DimsePacs.store, Telemetry.log
 
     def stored(self, path):
         status = store(self, path)
-        if left:
-            die_in_time()
+        fate.step()
         return status
 
-    DimsePacs.store = stored
+    def armed(self, event, **facts):
+        log(self, event, **facts)
+        if event == "started":
+            fate.left = point
+
+    DimsePacs.store, Telemetry.log = stored, armed
     classifier = FractureClassifier.from_pretrained(config.weights, threads=1)
     node = Node(config, classifier, Telemetry())
     signal.signal(signal.SIGTERM, lambda *_: node.stop.set())
-    spool = str(config.spool)
-    wait = Telemetry.log
-
-    def armed(self, event, **facts):
-        global left
-        wait(self, event, **facts)
-        if event == "started":
-            left = int(sys.argv[2])
-
-    Telemetry.log = armed
-    sys.addaudithook(watch)
+    sys.addaudithook(fate.watch)
     node.run()
+
+
+def main() -> None:
+    import fracture.node.results.capture
+    import fracture.node.results.report
+
+    for line in sys.stdin:
+        file, point = line.split()
+        process = os.fork()
+        if not process:
+            run(NodeConfig.load(Path(file)), int(point))
+            os._exit(0)
+        print(json.dumps({"process": process}), flush=True)
+        _, status = os.waitpid(process, 0)
+        code = os.waitstatus_to_exitcode(status)
+        print(json.dumps({"event": "ended", "code": code}), flush=True)
 
 
 if __name__ == "__main__":

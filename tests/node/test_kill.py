@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,23 +20,43 @@ from fracture.node.spool import FAILED, IN, OUT, Spool
 POINTS = (1, 2, 3, 5, 7, 9, 11, 13, 15, 18)
 
 
-@contextlib.contextmanager
-def started(config, point: int):
-    """A node that ends at its `point`-th change; at none if 0."""
-    command = [sys.executable, ROOT / "tests" / "killed_node.py", config, str(point)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            said = ""
-            while '"started"' not in said:
-                line = process.stdout.readline()
-                assert line, said
-                said += line
-            yield process
-        finally:
-            process.kill()
+class Nodes:
+    """Nodes in processes of their own, one at a time."""
+
+    def __init__(self, config):
+        command = [sys.executable, ROOT / "tests" / "killed_node.py"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        self._config, pipe = config, subprocess.PIPE
+        self._server = subprocess.Popen(
+            command, env=environment, stdin=pipe, stdout=pipe, text=True
+        )
+
+    def start(self, point: int) -> None:
+        """Starts one that ends at its `point`-th step, at none if 0."""
+        self._server.stdin.write(f"{self._config} {point}\n")
+        self._server.stdin.flush()
+        self.process = self._said("process")["process"]
+        self._said("event", "started")
+
+    def _said(self, key: str, value: str | None = None) -> dict:
+        while line := self._server.stdout.readline():
+            said = json.loads(line)
+            if key in said and value in (None, said[key]):
+                return said
+            self.last = said
+        raise AssertionError("it ended")
+
+    def end(self, number: int | None = None) -> int:
+        """Its exit code, after a signal if one is named."""
+        if number:
+            os.kill(self.process, number)
+        return self._said("event", "ended")["code"]
+
+    def close(self) -> None:
+        self._server.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process, signal.SIGKILL)
+        self._server.communicate()
 
 
 @pytest.fixture
@@ -62,7 +83,9 @@ def place(tmp_path):
             port = 0
         """
         (tmp_path / "node.toml").write_text(text)
-        yield pacs, tmp_path / "node.toml", port, Spool(tmp_path / "spool")
+        nodes = Nodes(tmp_path / "node.toml")
+        yield pacs, nodes, port, Spool(tmp_path / "spool")
+        nodes.close()
 
 
 def expect_results(pacs, films, version) -> None:
@@ -81,48 +104,34 @@ def expect_results(pacs, films, version) -> None:
 
 def test_killed_at_ten_points_nothing_is_lost_and_nothing_twice(place, classifier):
     """Ten nodes in turn, each killed while it works on what the last one left."""
-    pacs, config, port, spool = place
-    films, died = [], 0
-    for point in POINTS:
-        with started(config, point) as node:
-            made = film("normal")
-            # One that was killed before it answered is sent the film again, as any
-            # modality does.
-            status = send(port, made)
-            if node.poll() is None:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    node.wait(15)
-            died += node.poll() == -9
-            if status == [0]:
-                films.append(made)
-            else:
-                pending = made
-                with started(config, 0):
-                    assert send(port, pending) == [0]
-                films.append(pending)
-    assert died == len(POINTS)
-    with started(config, 0) as node:
-        until(lambda: not spool.names(IN) and not spool.names(OUT), 60)
-        node.terminate()
-        assert node.wait(20) == 0
+    pacs, nodes, port, spool = place
+    films, refused = [film("normal") for _ in POINTS], []
+    for point, made in zip(POINTS, films, strict=True):
+        nodes.start(point)
+        if send(port, made) != [0]:
+            refused.append(made)  # its sender knows, and sends it again
+        assert nodes.end() == -signal.SIGKILL
+    assert len(refused) < len(films)
+    nodes.start(0)
+    assert send(port, *refused) == [0] * max(1, len(refused))
+    until(lambda: not spool.names(IN) and not spool.names(OUT), 60)
+    assert nodes.end(signal.SIGTERM) == 0
     assert not spool.names(FAILED) and not list((spool.root / "tmp").iterdir())
     expect_results(pacs, films, classifier.config.model_version)
 
 
 def test_sigterm_ends_it_cleanly_and_the_rest_waits(place, classifier):
-    pacs, config, port, spool = place
+    pacs, nodes, port, spool = place
     films = [film() for _ in range(6)]
-    with started(config, 0) as node:
-        assert send(port, *films) == [0] * 6
-        start = time.monotonic()
-        node.terminate()
-        assert node.wait(20) == 0
-        assert time.monotonic() - start < 15
-        last = json.loads(node.stdout.read().splitlines()[-1])
-    assert last["event"] == "stopped"
-    assert last["waiting"] == len(spool.names(IN)) + len(spool.names(OUT))
-    with started(config, 0):
-        until(lambda: len(pacs.taken) == 12, 60)
+    nodes.start(0)
+    assert send(port, *films) == [0] * 6
+    start = time.monotonic()
+    assert nodes.end(signal.SIGTERM) == 0
+    assert time.monotonic() - start < 15
+    assert nodes.last["event"] == "stopped"
+    assert nodes.last["waiting"] == len(spool.names(IN)) + len(spool.names(OUT))
+    nodes.start(0)
+    until(lambda: len(pacs.taken) == 12, 60)
     expect_results(pacs, films, classifier.config.model_version)
     said = [read_report(pacs.of(made)["SR"])["finding"] for made in films]
     assert said == ["fracture_suspected"] * 6
