@@ -63,8 +63,6 @@ def run(config: NodeConfig, point: int) -> None:
 
 
 def main() -> None:
-    import fracture.node.results.capture
-    import fracture.node.results.report
 
     for line in sys.stdin:
         file, point = line.split()

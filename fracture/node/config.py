@@ -15,6 +15,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     SecretStr,
     ValidationError,
     model_validator,
@@ -55,11 +56,6 @@ def _title(text: str) -> str:
     return text.strip()
 
 
-def _network(text: str) -> str:
-    ipaddress.ip_network(text)
-    return text
-
-
 def _pattern(text: str) -> str:
     try:
         re.compile(text)
@@ -70,7 +66,6 @@ def _pattern(text: str) -> str:
 
 Title = Annotated[str, AfterValidator(_title)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Network = Annotated[str, AfterValidator(_network)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
@@ -121,15 +116,14 @@ class Allow(_Table):
     """Who may call; empty lists admit everybody."""
 
     calling: list[Title] = []
-    addresses: list[Network] = []
+    addresses: list[IPvAnyNetwork] = []
 
     def admits(self, address: str) -> bool:
         """Whether a numeric address may connect."""
         found = ipaddress.ip_address(address.partition("%")[0])
         found = getattr(found, "ipv4_mapped", None) or found
-        return not self.addresses or any(
-            found in ipaddress.ip_network(network) for network in self.addresses
-        )
+        networks = self.addresses
+        return not networks or any(found in network for network in networks)
 
 
 class Pacs(_Table):

@@ -80,8 +80,8 @@ class Sender:
                 continue
             path.unlink()
             self._telemetry.sent.labels(path.stem).inc()
-            told = {"film": name, "kind": path.stem, "status": status}
-            self._telemetry.log("result_warned" if status else "result_sent", **told)
+            event = "result_warned" if status else "result_sent"
+            self._telemetry.log(event, film=name, kind=path.stem, status=status)
         if refusals:
             first = next(iter(refusals.values()))["code"]
             self._spool.fail(OUT, name, {"code": first, "results": refusals})

@@ -62,9 +62,10 @@ class Node:
             sender.woken.set,
         )
         receiver = Receiver(config, spool, telemetry, version, worker.woken.set)
+        parts: dict[str, Worker | Sender] = {"worker": worker, "sender": sender}
         threads = [
             threading.Thread(target=part.run, args=(self.stop,), name=name, daemon=True)
-            for name, part in {"worker": worker, "sender": sender}.items()
+            for name, part in parts.items()
         ]
 
         def health() -> dict[str, bool]:
@@ -90,7 +91,7 @@ class Node:
         finally:
             self.stop.set()
             receiver.stop()
-        for part in (worker, sender):
+        for part in parts.values():
             part.woken.set()
         for thread in threads:
             thread.join(_PATIENCE)

@@ -7,6 +7,7 @@ import functools
 import socket
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
@@ -72,6 +73,14 @@ class Receiver:
         except OSError as error:
             message = f"The TLS files cannot be used: {error.strerror or error}"
             raise NodeError("tls_unusable", message) from None
+        server: Any = functools.partial(
+            _Server,
+            allow=self._config.allow,
+            seconds=self._config.limits.network_seconds,
+            request_handler=functools.partial(
+                _Handler, most=self._config.limits.film_megabytes * 2**20
+            ),
+        )
         try:
             self._server = self._ae.make_server(
                 (listen.host, listen.port),
@@ -84,14 +93,7 @@ class Receiver:
                     (evt.EVT_REJECTED, self._told, ["caller_rejected"]),
                     (evt.EVT_ABORTED, self._told, ["caller_aborted"]),
                 ],
-                server_class=functools.partial(
-                    _Server,
-                    allow=self._config.allow,
-                    seconds=self._config.limits.network_seconds,
-                    request_handler=functools.partial(
-                        _Handler, most=self._config.limits.film_megabytes * 2**20
-                    ),
-                ),
+                server_class=server,
             )
         except OSError as error:
             message = f"{listen.host}:{listen.port} cannot be used: {error.strerror}"
@@ -109,7 +111,8 @@ class Receiver:
 
     def _store(self, event: evt.Event) -> int:
         """Status of a C-STORE request (PS3.4 B.2.3)."""
-        name = name_of(str(event.request.AffectedSOPInstanceUID))
+        request: Any = event.request
+        name = name_of(str(request.AffectedSOPInstanceUID))
         facts = {"film": name, **_caller(event)}
         try:
             if self._spool.knows(name, self._version):

@@ -17,7 +17,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from typing import TextIO
+from typing import Any, TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -41,7 +41,7 @@ class Telemetry:
         """`stream` is where the log goes."""
         self._stream, self._lock = stream, threading.Lock()
         self.registry = CollectorRegistry()
-        shared = {"namespace": "fracture", "registry": self.registry}
+        shared: Any = {"namespace": "fracture", "registry": self.registry}
         self.received = Counter("received", "Films taken from a caller.", **shared)
         self.judged = Counter(
             "judged", "Films answered, by finding.", ["finding"], **shared

@@ -9,8 +9,8 @@ import dataclasses
 import io
 import json
 import time
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -111,7 +111,7 @@ def _order(source: Source) -> tuple[int, str]:
 
 def _pack(source: Source, result: Result) -> bytes:
     about: dict = {"tags": source.tags}
-    arrays: Mapping[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     if error := result.error:
         about["error"] = error.to_dict()
     else:

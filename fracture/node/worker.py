@@ -87,8 +87,8 @@ class Worker:
                 done = list(threads.map(lambda name: self._work(name, stop), names))
                 if self._views:
                     # A view that still waits to be judged keeps its study open.
-                    waiting = self._spool.arrivals(IN)
-                    until = min((moment for moment, _ in waiting), default=time.time())
+                    left = self._spool.arrivals(IN)
+                    until = min((moment for moment, _ in left), default=time.time())
                     for key in self._views.take_due(until):
                         self._work_on_study(key)
                 if not all(done):

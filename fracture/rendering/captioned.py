@@ -66,7 +66,7 @@ def _film(prediction: Prediction) -> Image.Image:
 
 
 @functools.cache
-def _font(height: int) -> ImageFont.FreeTypeFont:
+def _font(height: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(height)
 
 

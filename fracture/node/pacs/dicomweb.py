@@ -30,8 +30,8 @@ class WebPacs(Pacs):
         if pacs.tls and pacs.tls.authority:
             session.verify = str(pacs.tls.authority)
         if pacs.tls and pacs.tls.certificate:
-            files = (pacs.tls.certificate, pacs.tls.key or pacs.tls.certificate)
-            session.cert = tuple(map(str, files))
+            key = pacs.tls.key or pacs.tls.certificate
+            session.cert = (str(pacs.tls.certificate), str(key))
         self._client = DICOMwebClient(
             pacs.url, session=session, timeout=config.limits.network_seconds
         )

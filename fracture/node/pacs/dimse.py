@@ -44,7 +44,8 @@ class DimsePacs(Pacs):
         self._ae = AE(self._aet)
         plain = [(sop_class, PLAIN) for sop_class in (Verification, _FIND, _MOVE)]
         # Not by `add_requested_context`, which joins those of one SOP class.
-        self._contexts = [build_context(*pair) for pair in (*CONTEXTS, *plain)]
+        wanted = (*CONTEXTS, *plain)
+        self._contexts = [build_context(uid, list(some)) for uid, some in wanted]
         for timeout in ("connection", "network", "acse", "dimse"):
             setattr(self._ae, f"{timeout}_timeout", config.limits.network_seconds)
         self._open: Association | None = None

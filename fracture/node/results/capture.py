@@ -38,7 +38,7 @@ def film_capture(source: Source, prediction: Prediction) -> SCImage:
     ratio = picture.nbytes / len(capture.PixelData)
     capture.LossyImageCompressionRatio = f"{ratio:.1f}"
     # Unknown, both of them: type 2C is written empty.
-    capture.PatientOrientation = capture.Laterality = ""
+    capture.PatientOrientation, capture.Laterality = [], ""
     notices = {notice.code for notice in prediction.warnings}
     capture.BurnedInAnnotation = "YES" if "burned_in_annotation" in notices else "NO"
     capture.ImageComments = "Research use only. Not a diagnosis."

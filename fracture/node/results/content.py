@@ -123,7 +123,7 @@ class Content:
     def of(cls, answer: dict) -> Content:
         """The items of `Prediction.to_dict()` or `Study.to_dict()`, in its order."""
         content = cls()
-        finding = Finding(answer["finding"])
+        finding = Finding(answer["finding"])  # type: ignore[call-arg]
         presence = codes.PRESENCES[finding]
         content.evaluations.append(QualitativeEvaluation(codes.PRESENCE, presence))
         silent = _OF_JUDGED if finding is Finding.NOT_JUDGED else ()

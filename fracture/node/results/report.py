@@ -31,6 +31,11 @@ from fracture.prediction import Prediction
 from fracture.study import Study
 from fracture.version import __version__
 
+_Group = (
+    MeasurementsAndQualitativeEvaluations
+    | PlanarROIMeasurementsAndQualitativeEvaluations
+)
+
 
 def film_report(source: Source, prediction: Prediction) -> Dataset:
     """What is said of one film; of one that was not judged, no probability.
@@ -43,6 +48,7 @@ def film_report(source: Source, prediction: Prediction) -> Dataset:
     uid = instance.result_uid(source.uid, version, "sr")
     content = Content.of(prediction.to_dict())
     shared = _group(uid, prediction.config.values["name"], version, content)
+    group: _Group
     if prediction.in_distribution:
         group = PlanarROIMeasurementsAndQualitativeEvaluations(
             referenced_region=_peak(source, prediction.peak), **shared
@@ -103,8 +109,7 @@ def _document(
     sources: Sequence[Source],
     version: str,
     uid: str,
-    group: MeasurementsAndQualitativeEvaluations
-    | PlanarROIMeasurementsAndQualitativeEvaluations,
+    group: _Group,
     content: Content,
 ) -> Dataset:
     device = DeviceObserverIdentifyingAttributes(
@@ -149,7 +154,8 @@ def _document(
 
 def _evidence(sources: Sequence[Source]) -> Dataset:
     """The films a report is about, by study and series (PS3.3 table C.17-3)."""
-    evidence, series = Dataset(), {}
+    evidence = Dataset()
+    series: dict[str, list[Dataset]] = {}
     evidence.StudyInstanceUID = sources[0].study
     for source in sources:
         series.setdefault(source.series, []).append(source.item())
