@@ -174,12 +174,12 @@ def running(values: dict, classifier, log=None) -> Iterator:
         assert not thread.is_alive()
 
 
-def settings(spool: Path, pacs: int, **tables: dict) -> dict:
+def settings(spool: Path, pacs_port: int, **tables: dict) -> dict:
     """Values of a configuration for a test: its own ports, short times."""
     values = {
         "spool": str(spool),
         "weights": str(ROOT / "weights"),
-        "pacs": {"aet": "PACS", "host": "127.0.0.1", "port": pacs},
+        "pacs": {"aet": "PACS", "host": "127.0.0.1", "port": pacs_port},
         "listen": {"host": "127.0.0.1", "port": free_port()},
         "limits": {"free_megabytes": 0, "network_seconds": 10, "jobs": 1},
         "results": {"study_quiet_seconds": 0},
