@@ -75,6 +75,8 @@ STANDARD = (
 
 def scheme() -> CodingSchemeIdentificationItem:
     """Our own scheme, for the sequence that declares private schemes."""
-    return CodingSchemeIdentificationItem(
-        SCHEME, name="fracture", uid=_SCHEME_UID, responsible_organization="fracture"
+    item = CodingSchemeIdentificationItem(
+        SCHEME, name="fracture", responsible_organization="fracture"
     )
+    item.CodingSchemeUID = _SCHEME_UID  # highdicom writes those of registries only
+    return item
