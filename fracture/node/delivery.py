@@ -6,7 +6,7 @@ import json
 import threading
 
 from fracture.node.pacs.pacs import Pacs, Refused, Unreachable
-from fracture.node.spool import FILM, OUT, Spool
+from fracture.node.spool import FILM, OUT, SENT, Spool
 from fracture.node.telemetry import Telemetry
 
 ABOUT = "about.json"
@@ -48,8 +48,8 @@ class Sender:
                 stop.wait(wait)
                 wait = min(2 * wait, _LONGEST_WAIT)
                 continue
-            self._pacs.close()
-            self.woken.wait(_PAUSE)
+            if not self.woken.wait(_PAUSE):
+                self._pacs.close()  # for now; a busy node keeps its association
             self.woken.clear()
         self._pacs.close()
 
@@ -87,6 +87,6 @@ class Sender:
             self._spool.fail(OUT, name, {"code": first, "results": refusals})
             return
         version = json.loads((folder / ABOUT).read_bytes())["model_version"]
-        self._spool.answer(name, version, "sent")
+        self._spool.answer(name, version, SENT)
         self._spool.forgive(name)
         self._spool.remove(OUT, name)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from fracture.node.config import NodeConfig
 from fracture.node.pacs.pacs import Film, Pacs, Refused
 from fracture.node.results.instance import result_uid, series_uid
-from fracture.node.spool import ANSWERED, FILM, IN, Spool, name_of
+from fracture.node.spool import ANSWERED, FILM, IN, SENT, Spool, name_of
 
 COMPLETE, WAITING, FETCHED = "complete", "waiting", "fetched"
 
@@ -70,8 +70,8 @@ class Reconciliation:
             return COMPLETE
         name = name_of(film.uid)
         remembered = spool.answered(name)
-        code = remembered.get("code", "sent")
-        if remembered.get("model_version") == self._version and code != "sent":
+        code = remembered.get("code", SENT)
+        if remembered.get("model_version") == self._version and code != SENT:
             return code
         if not remembered and spool.knows(name, self._version):
             return WAITING

@@ -29,6 +29,7 @@ IN, OUT, FAILED, ANSWERED, VIEWS = QUEUES = "in", "out", "failed", "answered", "
 _TEMPORARY = "tmp"
 FILM = ".dcm"
 REASON = ".json"
+SENT = "sent"  # the code of what the PACS has taken
 
 
 def name_of(uid: str) -> str:
@@ -165,11 +166,15 @@ class Spool:
         except FileNotFoundError:
             return {}
 
+    def sent(self, name: str, version: str) -> bool:
+        """Whether the PACS has taken what these weights said of a film or study."""
+        return self.answered(name) == {"model_version": version, "code": SENT}
+
     def knows(self, name: str, version: str) -> bool:
-        """Whether a film waits, or was answered by these weights."""
+        """Whether a film waits, or its results do, or were sent."""
         if self.path(IN, name + FILM).exists() or self.path(OUT, name).exists():
             return True
-        return self.answered(name).get("model_version") == version
+        return self.sent(name, version)
 
     def reason(self, name: str) -> dict:
         """Why a film or its results were set aside; empty if they were not."""

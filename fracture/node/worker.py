@@ -82,39 +82,42 @@ class Worker:
         """Works until it is told to stop; what is being judged then is finished."""
         with ThreadPoolExecutor(self._config.limits.jobs, "judge") as threads:
             while not stop.is_set():
-                waiting = self._spool.names(IN)
-                names = [name for name in waiting if name.endswith(FILM)][:_AT_ONCE]
-                done = list(threads.map(lambda name: self._work(name, stop), names))
-                if self._views:
-                    # A view that still waits to be judged keeps its study open.
-                    left = self._spool.arrivals(IN)
-                    until = min((moment for moment, _ in left), default=time.time())
-                    for key in self._views.take_due(until):
-                        self._work_on_study(key)
-                if not all(done):
+                try:
+                    busy = self._turn(threads, stop)
+                except OSError as error:  # a full disk, for example
+                    self._telemetry.log_error("films_wait", error)
                     stop.wait(_LATER)
-                if not names:
+                    continue
+                if not busy:
                     self.woken.wait(_PAUSE)
                     self.woken.clear()
 
-    def _work(self, file: str, stop: threading.Event) -> bool:
-        """Judges a film; False if it has to wait because the disk does."""
+    def _turn(self, threads: ThreadPoolExecutor, stop: threading.Event) -> bool:
+        """Judges the films that wait longest; whether there were any."""
+        names = [name for name in self._spool.names(IN) if name.endswith(FILM)]
+        list(threads.map(lambda name: self._work(name, stop), names[:_AT_ONCE]))
+        if self._views:
+            # A view that still waits to be judged keeps its study open.
+            left = self._spool.arrivals(IN)
+            until = min((moment for moment, _ in left), default=time.time())
+            for key in self._views.take_due(until):
+                self._work_on_study(key)
+        return bool(names)
+
+    def _work(self, file: str, stop: threading.Event) -> None:
         name = file.removesuffix(FILM)
         if stop.is_set():
-            return True
+            return
         try:
             self._judge(name)
         except RadiographError as error:
-            if stop.is_set():
-                return True  # its reader may have been stopped with the node
-            self._fail(name, error.code, error.message)
-        except OSError as error:
-            self._telemetry.log_error("film_waits", error, film=name)
-            return False
+            if not stop.is_set():  # else its reader may have been stopped as well
+                self._fail(name, error.code, error.message)
+        except OSError:
+            raise
         except Exception as error:  # whatever a film does, the next one is judged
             self._telemetry.log_error("film_failed", error, film=name)
             self._fail(name, "internal_error", f"{type(error).__name__}, see the log")
-        return True
 
     def _fail(self, name: str, code: str, message: str) -> None:
         self._telemetry.refused.labels(code).inc()
@@ -122,9 +125,8 @@ class Worker:
         self._spool.fail(IN, name + FILM, {"code": code, "message": message})
 
     def _judge(self, name: str) -> None:
-        if self._spool.path(OUT, name).exists() or (
-            self._spool.answered(name).get("model_version") == self._version
-        ):
+        laid_out = self._spool.path(OUT, name).exists()
+        if laid_out or self._spool.sent(name, self._version):
             self._spool.remove(IN, name + FILM)  # a kill came between the two steps
             return
         path = self._spool.path(IN, name + FILM)

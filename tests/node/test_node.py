@@ -289,7 +289,7 @@ def test_a_full_disk_refuses_films_and_holds_on_to_those_it_has(
     monkeypatch.setattr(Spool, "put", real)
     monkeypatch.setattr(Spool, "put_folder", full)
     assert send(node.port, made) == [0]
-    until(lambda: events(node, "film_waits"))
+    until(lambda: events(node, "films_wait"))
     assert Spool(node.spool).names(IN)
     monkeypatch.undo()
     until(lambda: "SR" in pacs.of(made))
