@@ -1,22 +1,26 @@
-# The app alone: neither keras nor tensorflow, everything pinned, no root.
+# The app alone: neither keras nor tensorflow, everything pinned, no root. The DICOM
+# node is built with EXTRAS=pacs, see compose.pacs.yaml.
 #   docker build -t fracture . && docker run --rm -p 7860:7860 fracture
 ARG PYTHON=3.11
 
 FROM python:${PYTHON}-slim-bookworm AS build
+ARG EXTRAS=app,dicom
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY fracture fracture
 RUN python -m venv /venv \
-    && /venv/bin/pip install --no-cache-dir --constraint constraints.txt ".[app,dicom]" \
+    && /venv/bin/pip install --no-cache-dir --constraint constraints.txt ".[${EXTRAS}]" \
     && /venv/bin/pip uninstall --yes pip
 
 FROM python:${PYTHON}-slim-bookworm
-RUN useradd --uid 1000 --create-home --shell /usr/sbin/nologin fracture
+RUN useradd --uid 1000 --create-home --shell /usr/sbin/nologin fracture \
+    && install -d -o fracture -m 700 /var/lib/fracture
 COPY --from=build /venv /venv
 WORKDIR /app
 COPY app.py MODEL_CARD.md LICENSE ./
 COPY examples examples
 COPY weights weights
+COPY deploy/send_sample.py deploy/
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     MALLOC_ARENA_MAX=2 \

@@ -12,6 +12,7 @@ from fracture.commands.evaluate import evaluate
 from fracture.commands.export import export
 from fracture.commands.hub import info, pull, push
 from fracture.commands.leak import leak
+from fracture.commands.node import app as node
 from fracture.commands.predict import predict
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ def main() -> None:
 
 for command in (predict, evaluate, audit, leak, info, pull, push, export):
     app.command()(command)
+app.add_typer(node, name="node")
 
 
 if __name__ == "__main__":

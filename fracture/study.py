@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from hashlib import sha256
 
 from fracture.prediction import Finding
 from fracture.prediction.field import Field, answer
@@ -153,7 +152,7 @@ def _warnings(views: Sequence[Result], judged: Sequence[Result]) -> list[Notice]
             "the study cannot rule a fracture out without them."
         )
         notices.append(Notice("incomplete_study", message))
-    films = {sha256(view.prediction.film.pixels.data).digest() for view in judged}
+    films = {view.prediction.film.digest for view in judged}
     if len(films) < len(judged):
         message = "Two views are the same film; a copy adds nothing."
         notices.append(Notice("repeated_view", message))

@@ -1,11 +1,17 @@
 """The image and the replicas, as far as files can be checked without an engine."""
 
+import configparser
 import fnmatch
+import json
 import re
 from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
+
+from fracture.__main__ import app
+from fracture.node.config import NodeConfig
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -35,7 +41,7 @@ def test_every_serving_dependency_is_pinned_within_its_range():
 
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     base = re.search(r"^dependencies = \[(.*?)^\]", project, re.M | re.S)[1]
-    extras = re.findall(r"^(?:app|dicom) = \[(.*?)\]", project, re.M)
+    extras = re.findall(r"^(?:app|dicom|pacs) = \[(.*?)\]", project, re.M | re.S)
     pins = {}
     for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines():
         if line[0] not in "# ":
@@ -43,6 +49,8 @@ def test_every_serving_dependency_is_pinned_within_its_range():
             pins.setdefault(pin.name, []).append(str(pin.specifier).removeprefix("=="))
     for text in re.findall(r'"([^"]+)"', base + "".join(extras)):
         wanted = Requirement(text)
+        if wanted.marker and not wanted.marker.evaluate({"python_version": "3.11"}):
+            continue  # what the image's Python has of its own
         assert all(wanted.specifier.contains(pin) for pin in pins[wanted.name]), text
     assert not {"keras", "tensorflow"} & pins.keys()
 
@@ -64,3 +72,41 @@ def test_replicas_stand_behind_a_proxy_that_keeps_visitors_together():
     assert "lb_policy ip_hash" in caddy
     assert re.search(r"name app\s+port 7860", caddy)
     assert "GRADIO_SERVER_PORT=7860" in DOCKERFILE
+
+
+def test_a_node_stands_beside_a_pacs_that_knows_it():
+    text = (ROOT / "compose.pacs.yaml").read_text("utf-8")
+    services = yaml.safe_load(text)["services"]
+    node, modality = services["node"], services["modality"]
+    assert node["build"]["args"]["EXTRAS"] == "pacs"
+    assert node["read_only"] and node["cap_drop"] == ["ALL"]
+    orthanc = json.loads((ROOT / "deploy" / "orthanc.json").read_text("utf-8"))
+    config = NodeConfig.load(ROOT / "deploy" / "node.toml")
+    listen, pacs = config.listen, config.pacs
+    assert orthanc["DicomModalities"]["fracture"] == [listen.aet, "node", listen.port]
+    assert (pacs.aet, pacs.port) == (orthanc["DicomAet"], orthanc["DicomPort"])
+    assert pacs.host in services and config.allow.calling == [orthanc["DicomAet"]]
+    assert str(config.operation.port) in str(node["healthcheck"]["test"])
+    assert modality["command"][-1] == f"{pacs.aet}@{pacs.host}:{pacs.port}"
+    mounted = [
+        v.split(":") for s in ("orthanc", "node") for v in services[s]["volumes"]
+    ]
+    for source, *_ in mounted:
+        assert not source.startswith("./") or (ROOT / source).is_file()
+    assert [str(config.spool)] == [v[1] for v in mounted if v[0] == "spool"]
+    (script,) = orthanc["LuaScripts"]
+    assert script in [target for _, target, *_ in mounted]
+
+
+@pytest.mark.parametrize("name", ["fracture-node", "fracture-reconcile"])
+def test_units_run_a_command_there_is_without_rights(name):
+    unit = configparser.ConfigParser(strict=False)
+    unit.optionxform = str
+    unit.read(ROOT / "deploy" / f"{name}.service")
+    service = unit["Service"]
+    _, *words = service["ExecStart"].split()
+    options = [word for word in words if word.startswith("--")]
+    parts = [word for word in words if re.fullmatch("[a-z]+", word)]
+    help_text = CliRunner().invoke(app, [*parts, "--help"]).output
+    assert all(option in help_text for option in options)
+    assert service["User"] == "fracture" and service["NoNewPrivileges"] == "yes"

@@ -27,12 +27,13 @@ LAYERS = (
     {"card"},
     {"publishing"},
     {"experiments"},
+    {"node"},
     {"commands", "web"},
 )
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}
 FACES = {"__init__", "__main__"}  # the package's own: they hand names on
 # What answers a visitor; keras and what only training needs stay out of it.
-SERVING = {name for names in LAYERS[:8] for name in names} | {"web"}
+SERVING = {name for names in LAYERS[:8] for name in names} | {"node", "web"}
 WITHOUT_KERAS = SERVING | {"data", "card", "publishing", "commands"}
 HEAVY = ("keras", "tensorflow", "sklearn", "scipy", "matplotlib")
 MODULES = sorted(ROOT.glob("fracture/**/*.py"))

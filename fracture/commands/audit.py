@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fracture.commands.options import fail, training_extra
+from fracture.commands.options import extra, fail
 
 
 def audit(
@@ -55,7 +55,7 @@ def audit(
       1  copies or unreadable files found
       2  a folder or a split file that cannot be used
     """
-    with training_extra("audit"):
+    with extra("audit", "train"):
         from fracture.data.audit import audit as look
         from fracture.data.audit import summarise
         from fracture.data.datasets import DatasetError

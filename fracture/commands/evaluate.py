@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fracture.commands.options import Weights, fail, told, training_extra
+from fracture.commands.options import Weights, extra, fail, told
 
 
 def evaluate(
@@ -42,7 +42,7 @@ def evaluate(
     """Measures the classifier on labelled films, with 95 % intervals."""
     if write and (split or split_file or out):
         raise typer.BadParameter("--write takes the weights' own split and folder")
-    with training_extra("evaluate"):
+    with extra("evaluate", "train"):
         from fracture.card.console import print_evaluation
         from fracture.card.figures import plot_report
         from fracture.data.datasets import DatasetError
@@ -69,7 +69,7 @@ def _measure_anew(data: Path, weights: Path) -> None:
     """Writes metrics.json and figures of a folder that `train.py` wrote."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    with training_extra("evaluate --write"):
+    with extra("evaluate --write", "train"):
         from fracture.card.card import read_metrics
         from fracture.card.figures import plot_report
         from fracture.data.film_table import load_table

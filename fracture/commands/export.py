@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fracture.commands.options import Weights, fail, told, training_extra
+from fracture.commands.options import Weights, extra, fail, told
 
 
 class Target(str, enum.Enum):
@@ -40,7 +40,7 @@ def export(
     from fracture.hub import resolve
     from fracture.weights import KERAS_FILE, WeightsConfig
 
-    with training_extra("export"):
+    with extra("export", "train"):
         from fracture.model.conversion import TARGETS, convert
         from fracture.model.export import ParityError
     form = TARGETS[target.value]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fracture.commands.options import fail, training_extra
+from fracture.commands.options import extra, fail
 
 
 def leak(
@@ -50,7 +50,7 @@ def leak(
       2  a folder, recipe or weights that cannot be used
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with training_extra("leak"):
+    with extra("leak", "train"):
         from fracture.data.example import DatasetError
         from fracture.experiments.leak import leak as measure
         from fracture.model.network import BackboneError

@@ -40,9 +40,9 @@ def told() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def training_extra(command: str) -> Iterator[None]:
-    """A module that only training brings, where it lacks, ends the command."""
+def extra(command: str, name: str) -> Iterator[None]:
+    """A module that only an extra brings, where it lacks, ends the command."""
     try:
         yield
     except ModuleNotFoundError as error:
-        fail(f'{command} lacks {error.name}: pip install "fracture[train]"')
+        fail(f'{command} lacks {error.name}: pip install "fracture[{name}]"')

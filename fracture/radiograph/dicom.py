@@ -1,14 +1,14 @@
 """DICOM for `fracture.radiograph`: a file's bytes -> its first frame, as displayed.
 
-Only the technical elements in `_ELEMENTS` are ever parsed, so no patient tag can be
-kept or logged.
+For a film only the technical elements in `_ELEMENTS` are parsed, so no patient tag can
+be kept or logged; who needs one asks `read_tags` for it by name.
 """
 
 from __future__ import annotations
 
-import io
+import contextlib
 import math
-import zlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,10 +22,17 @@ from fracture.radiograph.radiograph import (
     at_most,
     check_size,
 )
-from fracture.radiograph.structure import check_codestream, check_runs
+from fracture.radiograph.structure import (
+    MOST_READS,
+    Metered,
+    check_codestream,
+    check_runs,
+    inflate,
+)
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+    from pydicom.uid import UID
 
 MODALITIES = ("CR", "DX", "RG")  # projection radiographs of bone
 
@@ -43,23 +50,11 @@ _ELEMENTS = [
 # By trust, best first; those that are not installed are passed over.
 _PLUGINS = ("pydicom", "pillow", "gdcm", "pyjpegls", "pylibjpeg")
 _IN_PLACE = ("pydicom", "pillow")
-_MOST_READS = 50_000  # by pydicom, two or three for an element or a fragment
 _MOST_ITEMS = 10_000  # fragments of the pixels; one a frame is usual
 _MOST_VALUE = 2**16  # bytes of any value but look-up tables and pixels
 _MOST_TABLE = 2**19
 _TABLES = (0x00283000, 0x00283010)  # modality and VOI LUT sequences
 _PIXEL_DATA = 0x7FE00010
-
-
-class _Metered(io.BytesIO):
-    """Bytes whose parsing ends after so many steps, wherever they lead."""
-
-    reads = 0
-
-    def read(self, size: int | None = -1) -> bytes:
-        self.reads += 1
-        at_most("elements", self.reads, _MOST_READS)
-        return super().read(size)
 
 
 def read_dicom(data: bytes, max_pixels: int, max_bytes: int) -> Decoded:
@@ -113,7 +108,32 @@ def read_dicom(data: bytes, max_pixels: int, max_bytes: int) -> Decoded:
     return values, notices, {name: fact for name, fact in facts.items() if fact != ""}
 
 
-def _parse(data: bytes, max_bytes: int) -> Dataset:
+def read_tags(data: bytes, keywords: Sequence[str], max_bytes: int) -> dict:
+    """Elements of a DICOM file, pixels apart, in the standard's JSON (PS3.18 F).
+
+    Text is Unicode whatever the file's character sets are. Damage makes pydicom raise
+    anything, as in `read_dicom`.
+    """
+    dataset = _parse(data, max_bytes, ["SOPClassUID", "Rows", "Columns", *keywords])
+    dataset.decode()
+    return dataset.to_json_dict(suppress_invalid_tags=True)
+
+
+def transfer_syntaxes() -> list[UID]:
+    """Those whose pixels can be decoded with what is installed here."""
+    from pydicom import uid
+    from pydicom.pixels import get_decoder
+
+    able = []
+    for syntax in uid.AllTransferSyntaxes:
+        with contextlib.suppress(NotImplementedError):
+            decoder = get_decoder(syntax)
+            if decoder.is_native or {*_PLUGINS} & {*decoder.available_plugins}:
+                able.append(syntax)
+    return able
+
+
+def _parse(data: bytes, max_bytes: int, keywords: Sequence[str] = _ELEMENTS) -> Dataset:
     try:
         import pydicom
         from pydicom import uid
@@ -122,19 +142,19 @@ def _parse(data: bytes, max_bytes: int) -> Dataset:
     except ImportError:
         message = 'DICOM needs pydicom: pip install "fracture[dicom]".'
         raise RadiographError("dicom_support_missing", message) from None
-    wanted = {Tag(keyword) for keyword in ("SpecificCharacterSet", *_ELEMENTS)}
+    wanted = {Tag(keyword) for keyword in ("SpecificCharacterSet", *keywords)}
 
     def bounded(tag: int, vr: str | None, length: int) -> bool:
         if tag in wanted and tag != _PIXEL_DATA and length != 0xFFFFFFFF:
             at_most("bytes", length, _MOST_TABLE if tag in _TABLES else _MOST_VALUE)
-        return tag > _PIXEL_DATA
+        return tag > _PIXEL_DATA or (tag == _PIXEL_DATA and tag not in wanted)
 
     has_preamble = data[128:132] == b"DICM"
-    stream = _Metered(_inflate(data, max_bytes) if has_preamble else data)
+    stream = Metered(inflate(data, max_bytes) if has_preamble else data)
     try:
         dataset = read_partial(stream, bounded, force=True, specific_tags=[*wanted])
     except Exception:
-        at_most("elements", stream.reads, _MOST_READS)
+        at_most("elements", stream.reads, MOST_READS)
         if has_preamble:
             raise
         dataset = pydicom.Dataset()  # type: ignore[assignment]
@@ -156,29 +176,6 @@ def _parse(data: bytes, max_bytes: int) -> Dataset:
         message = "The DICOM file ends too early; copy or export it again."
         raise RadiographError("truncated_file", message)
     return dataset
-
-
-def _inflate(data: bytes, max_bytes: int) -> bytes:
-    """A deflated file as if it had never been deflated (PS3.5 A.5); others as is."""
-    from pydicom.filereader import read_dataset
-    from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
-
-    stream = _Metered(data)
-    stream.seek(132)
-    meta = read_dataset(stream, False, True, stop_when=lambda tag, *_: tag.group != 2)
-    deflated = DeflatedExplicitVRLittleEndian.encode()
-    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-        return data
-    head = data[: stream.tell()]
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    body = inflater.decompress(data[len(head) :], max_bytes + 1)
-    if len(body) > max_bytes:
-        message = f"The data set inflates to over {max_bytes / 2**20:g} MiB."
-        raise RadiographError("too_many_bytes", message)
-    if not inflater.eof:
-        raise EOFError
-    plain = ExplicitVRLittleEndian.encode().ljust(len(deflated), b"\0")
-    return head.replace(deflated, plain) + body
 
 
 def _notices(dataset: Dataset, modality: str) -> list[Notice]:

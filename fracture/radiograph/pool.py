@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -86,9 +86,26 @@ class ReaderPool:
                 `reader_memory` and `reader_crashed`.
         """
         data = read_bytes(source, max_bytes)
+        answer, pixels = self._work(data, limits=[max_pixels, max_bytes], tags=[])
+        notices = tuple(Notice(*notice) for notice in answer["notices"])
+        return Radiograph(pixels, notices, answer["metadata"])
+
+    def read_tags(
+        self, source: File, keywords: Sequence[str], *, max_bytes: int = MAX_BYTES
+    ) -> dict:
+        """Reads elements of a DICOM file, as `fracture.radiograph.reader.read_tags`.
+
+        Raises:
+            RadiographError: as by `read`.
+        """
+        data = read_bytes(source, max_bytes)
+        answer, _ = self._work(data, limits=[0, max_bytes], tags=list(keywords))
+        return answer["tags"]
+
+    def _work(self, data: bytes, **request: list) -> tuple[dict, np.ndarray | None]:
         worker = self._free.get()
         try:
-            return worker.read(data, max_pixels, max_bytes)
+            return worker.work(data, request)
         finally:
             self._free.put(worker)
 
@@ -153,14 +170,21 @@ class _Worker:
             timer.cancel()
             timer.join()
 
-    def read(self, data: bytes, max_pixels: int, max_bytes: int) -> Radiograph:
-        """Has one film read; see `ReaderPool.read`."""
+    def work(self, data: bytes, request: dict) -> tuple[dict, np.ndarray | None]:
+        """Has one file read; see `fracture.radiograph.worker`.
+
+        Returns:
+            The answer, and the pixels where it is about a film.
+
+        Raises:
+            RadiographError: the answer is an error, or there is none.
+        """
         start, sound = time.monotonic(), False
         try:
             self._await_start()
             start = time.monotonic()
             with self._at_most(self._seconds):
-                answer, pixels = self._ask(data, max_pixels, max_bytes)
+                answer, pixels = self._ask(data, request)
             late = time.monotonic() - start >= self._seconds
             sound = not late and answer.get("code") != "reader_memory"
         except (OSError, ValueError, LookupError, TypeError):
@@ -174,8 +198,7 @@ class _Worker:
                     self._start()
         if "code" in answer:
             raise RadiographError(answer["code"], answer["message"])
-        notices = tuple(Notice(*notice) for notice in answer["notices"])
-        return Radiograph(pixels, notices, answer["metadata"])
+        return answer, pixels
 
     def _await_start(self) -> None:
         if self._process.poll() is not None:  # killed by another hand
@@ -185,18 +208,16 @@ class _Worker:
             with self._at_most(_START_SECONDS):
                 self._ready = self._process.stdout.readline() == b"ready\n"
 
-    def _ask(
-        self, data: bytes, max_pixels: int, max_bytes: int
-    ) -> tuple[dict, np.ndarray | None]:
-        request = {"size": len(data), "limits": [max_pixels, max_bytes]}
+    def _ask(self, data: bytes, request: dict) -> tuple[dict, np.ndarray | None]:
+        request = {"size": len(data), **request}
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
         self._process.stdin.write(data)
         self._process.stdin.flush()
         answer = json.loads(self._process.stdout.readline())
-        if "code" in answer:
+        if "code" in answer or "tags" in answer:
             return answer, None
         shape = (answer["metadata"]["height"], answer["metadata"]["width"])
-        if shape[0] * shape[1] > max_pixels:
+        if shape[0] * shape[1] > request["limits"][0]:
             raise ValueError("more pixels than asked for")
         pixels = self._process.stdout.read(shape[0] * shape[1])
         return answer, np.frombuffer(pixels, np.uint8).reshape(shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -34,6 +35,11 @@ class Radiograph:
     pixels: np.ndarray
     warnings: tuple[Notice, ...]
     metadata: Mapping[str, str | int | float]
+
+    @property
+    def digest(self) -> str:
+        """Of the pixels: films that share it are copies."""
+        return hashlib.sha256(self.pixels.data).hexdigest()
 
 
 class RadiographError(ValueError):

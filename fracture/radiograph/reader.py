@@ -7,6 +7,8 @@ be read is refused with a code and a sentence a person can act on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image
 
@@ -100,6 +102,28 @@ def read_radiograph(
     return Radiograph(
         pixels, tuple(notices), {**facts, "width": width, "height": height}
     )
+
+
+def read_tags(data: bytes, keywords: Sequence[str], max_bytes: int = MAX_BYTES) -> dict:
+    """Elements of a DICOM file, none of them its pixels, in the standard's JSON.
+
+    Args:
+        data: the file.
+        keywords: of the elements wanted, besides SOPClassUID, Rows and Columns.
+        max_bytes: most bytes that a deflated data set may inflate to.
+
+    Returns:
+        The DICOM JSON model (PS3.18 F) of what is there; text is Unicode.
+
+    Raises:
+        RadiographError: as by `read_radiograph`, the pixels apart.
+    """
+    try:
+        return dicom.read_tags(data, keywords, max_bytes)
+    except RadiographError:
+        raise
+    except Exception as error:  # on damaged bytes pydicom raises anything at all
+        raise raster.explain(error, "DICOM", data) from None
 
 
 def _check_array(values: np.ndarray, max_pixels: int) -> Decoded:

@@ -7,10 +7,12 @@ films stay far below each limit.
 
 from __future__ import annotations
 
+import io
 import itertools
 import math
 import re
 import struct
+import zlib
 from collections.abc import Iterator
 
 from fracture.radiograph.radiograph import RadiographError, at_most, check_size
@@ -23,6 +25,7 @@ _MOST_TABLE_BYTES = 2**20  # of tables and Photoshop resources, parsed in Python
 _MOST_JUNK = 2**16  # bytes between segments, which Pillow skips one by one
 _MOST_CHUNKS = 50_000  # of a PNG; libpng writes one for each 8 KiB
 _MOST_EXTRAS = 200  # chunks that hold no pixels; some inflate to a megabyte
+MOST_READS = 50_000  # of a DICOM by pydicom, two or three for an element or a fragment
 _MOST_RUNS = 5_000_000  # of DICOM's RLE, which pydicom decodes in Python
 _MOST_RIFF_CHUNKS = 5_000
 _MOST_RLE_BYTES = 2**20  # of a BMP; Pillow decodes runs in Python
@@ -209,3 +212,37 @@ def check_codestream(frame: bytes, size: tuple[int, int, int]) -> bytes:
         message = "The compressed image is not of the declared size; export it again."
         raise RadiographError("corrupt_file", message)
     return frame
+
+
+class Metered(io.BytesIO):
+    """Bytes whose parsing ends after so many steps, wherever they lead."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.reads += 1
+        at_most("elements", self.reads, MOST_READS)
+        return super().read(size)
+
+
+def inflate(data: bytes, max_bytes: int) -> bytes:
+    """A deflated file as if it had never been deflated (PS3.5 A.5); others as is."""
+    from pydicom.filereader import read_dataset
+    from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+
+    stream = Metered(data)
+    stream.seek(132)
+    meta = read_dataset(stream, False, True, stop_when=lambda tag, *_: tag.group != 2)
+    deflated = DeflatedExplicitVRLittleEndian.encode()
+    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        return data
+    head = data[: stream.tell()]
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    body = inflater.decompress(data[len(head) :], max_bytes + 1)
+    if len(body) > max_bytes:
+        message = f"The data set inflates to over {max_bytes / 2**20:g} MiB."
+        raise RadiographError("too_many_bytes", message)
+    if not inflater.eof:
+        raise EOFError
+    plain = ExplicitVRLittleEndian.encode().ljust(len(deflated), b"\0")
+    return head.replace(deflated, plain) + body

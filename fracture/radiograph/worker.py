@@ -13,15 +13,16 @@ from typing import BinaryIO
 import numpy as np
 
 from fracture.radiograph.radiograph import NeedsProcess, RadiographError
-from fracture.radiograph.reader import read_radiograph
+from fracture.radiograph.reader import read_radiograph, read_tags
 
 
 def serve(seconds: float, megabytes: int) -> None:
     """Answers requests until there are no more.
 
-    A request is a line of JSON, `size` and `limits`, and a file of so many bytes. The
-    answer is a line of JSON, either `code` and `message` of the error, or `metadata`
-    and `notices` of the film, and after these its pixels row by row.
+    A request is a line of JSON, `size`, `limits` and `tags`, and a file of so many
+    bytes. The answer is a line of JSON: `code` and `message` of the error; or, where
+    tags were named, what was found of them, `tags`; or `metadata` and `notices` of the
+    film, and after these its pixels row by row.
 
     Args:
         seconds: most time for one film, should nobody else keep watch.
@@ -41,13 +42,18 @@ def serve(seconds: float, megabytes: int) -> None:
     while line := requests.readline():
         request = json.loads(line)
         _set_alarm(seconds + 1)
-        _answer(answers, requests.read(request["size"]), *request["limits"])
+        _answer(answers, requests.read(request["size"]), request)
         _set_alarm(0)
         answers.flush()
 
 
-def _answer(answers: BinaryIO, data: bytes, max_pixels: int, max_bytes: int) -> None:
+def _answer(answers: BinaryIO, data: bytes, request: dict) -> None:
+    max_pixels, max_bytes = request["limits"]
     try:
+        if tags := request["tags"]:
+            found = {"tags": read_tags(data, tags, max_bytes)}
+            answers.write(json.dumps(found).encode() + b"\n")
+            return
         film = read_radiograph(data, max_pixels=max_pixels, max_bytes=max_bytes)
     except RadiographError as error:
         answers.write(json.dumps(error.to_dict()).encode() + b"\n")

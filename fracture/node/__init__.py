@@ -1,0 +1,1 @@
+"""A DICOM node: films come from a PACS or a modality, results go back to the PACS."""

@@ -1,0 +1,1 @@
+"""Answers as DICOM objects of the film's study."""
