@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from fracture.commands.audit import audit
+from fracture.commands.engines import engines
 from fracture.commands.evaluate import evaluate
 from fracture.commands.export import export
 from fracture.commands.hub import info, pull, push
@@ -28,7 +29,7 @@ def main() -> None:
     """Holds the commands together."""
 
 
-for command in (predict, evaluate, audit, info, pull, push, export):
+for command in (predict, evaluate, audit, engines, info, pull, push, export):
     app.command()(command)
 
 
