@@ -35,9 +35,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from fracture import WeightsError
+from fracture import EngineError, WeightsError
 from fracture.rendering import fragments
-from fracture.web import api, html, tabs
+from fracture.web import api, endpoint, html, tabs
 from fracture.web.doors import Doors
 from fracture.web.openapi import AnswerTypes
 from fracture.web.service import Service
@@ -72,7 +72,10 @@ def launch_options(settings: Settings) -> dict:
                 Middleware(Doors, demo),
                 Middleware(AnswerTypes),
             ],
-            "routes": [Mount("/examples", StaticFiles(directory=EXAMPLES))],
+            "routes": [
+                *endpoint.routes(service),
+                Mount("/examples", StaticFiles(directory=EXAMPLES)),
+            ],
         },
         "state_session_capacity": 200,
         # A request that has to wait must not keep others from being turned away.
@@ -109,11 +112,17 @@ def warm_up() -> None:
     """Does once what the first visitor would wait for.
 
     Raises:
-        WeightsError: the model cannot be loaded.
+        EngineError, WeightsError: the model cannot be loaded.
     """
     show = functools.partial(html.film, guidance=True)
     asyncio.run(service.predict("warm-up", EXAMPLES / "normal.png", show))
-    # Gradio imports it in its first event where it is installed, which takes a second.
+
+
+def import_later() -> None:
+    """Imports what the first answer does not need, while the app serves already.
+
+    Gradio wants it in its first event where it is installed, which takes a second.
+    """
     with contextlib.suppress(ImportError):
         importlib.import_module("matplotlib.pyplot")
 
@@ -129,8 +138,9 @@ def main() -> int:
         warm_up()
         privacy.keep_sweeping(UPLOADS)
         demo.launch(prevent_thread_lock=True, **launch_options(service.settings))
+        threading.Thread(target=import_later, daemon=True).start()
         threading.Event().wait()
-    except WeightsError as error:
+    except (EngineError, WeightsError) as error:
         print(f"fracture: {error.message} [{error.code}]", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

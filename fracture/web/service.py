@@ -66,13 +66,21 @@ class Service:
     @functools.cached_property
     def _classifier(self) -> FractureClassifier:
         folder = resolve(self._weights, _FILES)
-        return FractureClassifier.from_pretrained(folder, self.settings.threads)
+        settings = self.settings
+        return FractureClassifier.from_pretrained(
+            folder, settings.threads, settings.engine
+        )
 
     @functools.cached_property
     def _readers(self) -> ReaderPool:
         settings = self.settings
         limits = (settings.reader_seconds, settings.reader_mb)
         return ReaderPool(settings.concurrency, *limits)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the model is loaded and films are taken."""
+        return "_classifier" in vars(self) and not self._closed
 
     def read(self, source: File) -> Radiograph:
         """`read_radiograph` in a process of its own, within the app's limits."""
@@ -114,14 +122,14 @@ class Service:
             message = "The server is being stopped; send it again in a minute."
             raise RadiographError("stopping", message) from None
 
-    async def predict(self, name: str, path: Path, show: Callable[[Result], T]) -> T:
+    async def predict(self, name: str, source: File, show: Callable[[Result], T]) -> T:
         """What `show` makes of one film's result, as part of the same work.
 
         Raises:
             RadiographError: `busy`.
         """
         with self._admitted():
-            return await self._work(lambda: show(self._result(name, path)))
+            return await self._work(lambda: show(self._result(name, source)))
 
     async def study(
         self, files: Sequence[tuple[str, Path]], show: Callable[[Study], T]
@@ -164,8 +172,8 @@ class Service:
             for _ in films:
                 yield len(films), await self._work(lambda: show(next(results)))
 
-    def _result(self, name: str, path: Path) -> Result:
-        return Result.of(self.classifier, name, functools.partial(self.read, path))
+    def _result(self, name: str, source: File) -> Result:
+        return Result.of(self.classifier, name, functools.partial(self.read, source))
 
     def model(self) -> dict:
         """What runs here, with which thresholds and limits, in plain JSON types."""
@@ -177,6 +185,7 @@ class Service:
             "model_version": config.model_version,
             "checksum_sha256": config.values["files"][MODEL_FILE],
             "package_version": __version__,
+            "engine": self.classifier.engine.name,
             "classes": list(config.values["classes"]),
             "operating_points": config.values["operating_points"],
             "study_rule": RULE,
