@@ -37,7 +37,7 @@ from starlette.staticfiles import StaticFiles
 
 from fracture import EngineError, WeightsError
 from fracture.rendering import fragments
-from fracture.web import api, endpoint, html, tabs
+from fracture.web import api, endpoint, html, memory, tabs
 from fracture.web.doors import Doors
 from fracture.web.openapi import AnswerTypes
 from fracture.web.service import Service
@@ -77,7 +77,8 @@ def launch_options(settings: Settings) -> dict:
                 Mount("/examples", StaticFiles(directory=EXAMPLES)),
             ],
         },
-        "state_session_capacity": 200,
+        # Gradio keeps a copy of the page for each, 0.2 MB, and these hold no state.
+        "state_session_capacity": 16,
         # A request that has to wait must not keep others from being turned away.
         "max_threads": settings.concurrency + settings.queue + 40,
     }
@@ -134,6 +135,7 @@ def main() -> int:
         The exit code; 0 after Ctrl-C or SIGTERM, within ten seconds.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    memory.bound_heaps()  # before there are threads
     try:
         warm_up()
         privacy.keep_sweeping(UPLOADS)

@@ -28,6 +28,7 @@ from fracture.radiograph.source import File
 from fracture.result import Result
 from fracture.study import RULE, Study, combine
 from fracture.version import __version__
+from fracture.web.memory import Memory
 from fracture.web.openapi import STRENGTH
 from fracture.web.settings import Settings
 from fracture.weights import MODEL_FILE
@@ -55,6 +56,7 @@ class Service:
         self._lock = threading.Lock()
         self._closed = False
         self._threads = ThreadPoolExecutor(settings.concurrency, "film")
+        self._memory = Memory()
         self._places = threading.Semaphore(settings.concurrency + settings.queue)
 
     @property
@@ -122,19 +124,31 @@ class Service:
             message = "The server is being stopped; send it again in a minute."
             raise RadiographError("stopping", message) from None
 
-    async def predict(self, name: str, source: File, show: Callable[[Result], T]) -> T:
+    async def predict(
+        self,
+        name: str,
+        source: File,
+        show: Callable[[Result], T],
+        session: str | None = None,
+    ) -> T:
         """What `show` makes of one film's result, as part of the same work.
+
+        Args:
+            session: of a visitor, whose films do not run twice.
 
         Raises:
             RadiographError: `busy`.
         """
         with self._admitted():
-            return await self._work(lambda: show(self._result(name, source)))
+            return await self._work(lambda: show(self._result(session, name, source)))
 
     async def study(
-        self, files: Sequence[tuple[str, Path]], show: Callable[[Study], T]
+        self,
+        files: Sequence[tuple[str, Path]],
+        show: Callable[[Study], T],
+        session: str | None = None,
     ) -> T:
-        """What `show` makes of several views of one patient.
+        """What `show` makes of several views of one patient; else as `predict`.
 
         Raises:
             RadiographError: `no_film`, `too_many_views` or `busy`.
@@ -146,11 +160,14 @@ class Service:
             raise RadiographError("too_many_views", message)
         with self._admitted():
             return await self._work(
-                lambda: show(combine([self._result(*file) for file in files]))
+                lambda: show(combine([self._result(session, *file) for file in files]))
             )
 
     async def batch(
-        self, files: Sequence[tuple[str, Path]], show: Callable[[Result], T]
+        self,
+        files: Sequence[tuple[str, Path]],
+        show: Callable[[Result], T],
+        session: str | None = None,
     ) -> AsyncIterator[tuple[int, T | None]]:
         """Many films, archives opened; a cancelled batch ends at the next film.
 
@@ -168,12 +185,13 @@ class Service:
                 lambda: collect(files, self.settings.max_films, self.read)
             )
             yield len(films), None
-            results = classify(self.classifier, films)
+            results = classify(self._memory.of(self.classifier, session), films)
             for _ in films:
                 yield len(films), await self._work(lambda: show(next(results)))
 
-    def _result(self, name: str, source: File) -> Result:
-        return Result.of(self.classifier, name, functools.partial(self.read, source))
+    def _result(self, session: str | None, name: str, source: File) -> Result:
+        classifier = self._memory.of(self.classifier, session)
+        return Result.of(classifier, name, functools.partial(self.read, source))
 
     def model(self) -> dict:
         """What runs here, with which thresholds and limits, in plain JSON types."""
