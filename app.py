@@ -35,9 +35,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from fracture import WeightsError
+from fracture import EngineError, WeightsError
 from fracture.rendering import fragments
-from fracture.web import api, html, tabs
+from fracture.web import api, endpoint, html, memory, tabs
 from fracture.web.doors import Doors
 from fracture.web.openapi import AnswerTypes
 from fracture.web.service import Service
@@ -72,9 +72,13 @@ def launch_options(settings: Settings) -> dict:
                 Middleware(Doors, demo),
                 Middleware(AnswerTypes),
             ],
-            "routes": [Mount("/examples", StaticFiles(directory=EXAMPLES))],
+            "routes": [
+                *endpoint.routes(service),
+                Mount("/examples", StaticFiles(directory=EXAMPLES)),
+            ],
         },
-        "state_session_capacity": 200,
+        # Gradio keeps a copy of the page for each, 0.2 MB, and these hold no state.
+        "state_session_capacity": 16,
         # A request that has to wait must not keep others from being turned away.
         "max_threads": settings.concurrency + settings.queue + 40,
     }
@@ -109,11 +113,17 @@ def warm_up() -> None:
     """Does once what the first visitor would wait for.
 
     Raises:
-        WeightsError: the model cannot be loaded.
+        EngineError, WeightsError: the model cannot be loaded.
     """
     show = functools.partial(html.film, guidance=True)
     asyncio.run(service.predict("warm-up", EXAMPLES / "normal.png", show))
-    # Gradio imports it in its first event where it is installed, which takes a second.
+
+
+def import_later() -> None:
+    """Imports what the first answer does not need, while the app serves already.
+
+    Gradio wants it in its first event where it is installed, which takes a second.
+    """
     with contextlib.suppress(ImportError):
         importlib.import_module("matplotlib.pyplot")
 
@@ -125,12 +135,14 @@ def main() -> int:
         The exit code; 0 after Ctrl-C or SIGTERM, within ten seconds.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    memory.bound_heaps()  # before there are threads
     try:
         warm_up()
         privacy.keep_sweeping(UPLOADS)
         demo.launch(prevent_thread_lock=True, **launch_options(service.settings))
+        threading.Thread(target=import_later, daemon=True).start()
         threading.Event().wait()
-    except WeightsError as error:
+    except (EngineError, WeightsError) as error:
         print(f"fracture: {error.message} [{error.code}]", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from fracture.classes import CLASSES
 from fracture.classifier import FractureClassifier
+from fracture.engine import EngineError
 from fracture.prediction import FINDINGS, Prediction
 from fracture.radiograph import Notice, Radiograph, RadiographError, read_radiograph
 from fracture.version import __version__
@@ -10,6 +11,7 @@ from fracture.weights import WeightsError
 __all__ = [
     "CLASSES",
     "FINDINGS",
+    "EngineError",
     "FractureClassifier",
     "Notice",
     "Prediction",

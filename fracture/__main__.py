@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from fracture.commands.audit import audit
+from fracture.commands.engines import engines
 from fracture.commands.evaluate import evaluate
 from fracture.commands.export import export
 from fracture.commands.hub import info, pull, push
@@ -30,7 +31,10 @@ def main() -> None:
     """Holds the commands together."""
 
 
-for command in (predict, evaluate, audit, leak, info, pull, push, export):
+for command in (
+    *(predict, evaluate, audit, leak, engines),
+    *(info, pull, push, export),
+):
     app.command()(command)
 app.add_typer(node, name="node")
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import overload
 
 import numpy as np
-import onnxruntime
 
 from fracture.classes import CLASSES, MAPS
+from fracture.engine import DEFAULT, Engine, load_engine
 from fracture.hub import resolve
 from fracture.prediction import Prediction
 from fracture.radiograph import Radiograph, Source, read_radiograph
 from fracture.radiograph.letterbox import make_squares
-from fracture.weights import MODEL_FILE, WeightsConfig, WeightsError
+from fracture.weights import WeightsConfig, WeightsError
 
 _BATCH = 8
 
@@ -24,7 +24,7 @@ class FractureClassifier:
 
     Attributes:
         config: what the weights folder declares.
-        session: the inference engine, film to `probabilities` and `heatmaps`.
+        engine: what runs the network.
 
     Example:
         >>> classifier = FractureClassifier.from_pretrained("weights")
@@ -32,54 +32,45 @@ class FractureClassifier:
         'Uncertain: needs a reader'
     """
 
-    def __init__(self, config: WeightsConfig, session: onnxruntime.InferenceSession):
+    def __init__(self, config: WeightsConfig, engine: Engine):
         self.config = config
-        self.session = session
+        self.engine = engine
 
     @classmethod
     def from_pretrained(
-        cls, source: str | Path = "weights", threads: int = 0
+        cls,
+        source: str | Path = "weights",
+        threads: int = 0,
+        engine: str = DEFAULT,
+        jobs: int = 1,
     ) -> FractureClassifier:
         """Loads a weights folder after checking it.
 
         Args:
             source: a folder as written by `train.py`, or `user/name@revision` on the
                 Hugging Face Hub, see `fracture.hub.resolve`.
-            threads: of the inference engine; 0 takes one per core.
+            threads: of the engine, for one call; 0 takes one per core.
+            engine: key of `fracture.engine.ENGINES`, or `auto`: the fastest at hand
+                that the weights' own metrics prove.
+            jobs: threads that will call it at the same time.
 
         Raises:
+            EngineError: there is no such engine, or not here.
             WeightsError: missing or damaged files, a checksum or a declared shape that
                 does not hold, or why the Hub gives none.
         """
         config = WeightsConfig.load(resolve(source))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        # An idle server must not burn its cores waiting for the next film.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Smaller shares of work keep one slow core from holding up the others.
-        options.add_session_config_entry("session.dynamic_block_base", "16")
-        # Parts of the model in other files would escape the checksum, so none is found.
-        nowhere = str(config.folder / MODEL_FILE / "nowhere")
-        options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", nowhere
-        )
-        try:
-            session = onnxruntime.InferenceSession(
-                config.folder / MODEL_FILE, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # the engine has no public exception type
-            message = f"{MODEL_FILE} is not a model this engine can run: {error}"
-            raise WeightsError("weights_unreadable", message) from error
+        loaded = load_engine(config, engine, threads, jobs)
         declared = (config.inputs(), config.outputs())
         found = tuple(
-            {tensor.name: tuple(tensor.shape[1:]) for tensor in tensors}
-            for tensors in (session.get_inputs(), session.get_outputs())
+            {name: shape for name, (_, shape) in tensors.items()}
+            for tensors in (loaded.inputs, loaded.outputs)
         )
-        kinds = (
-            {t.type for t in session.get_inputs()},
-            {t.type for t in session.get_outputs()},
+        kinds = tuple(
+            {kind for kind, _ in tensors.values()}
+            for tensors in (loaded.inputs, loaded.outputs)
         )
-        if kinds != ({"tensor(uint8)"}, {"tensor(float)"}):
+        if kinds != ({"uint8"}, {"float32"}):
             message = f"the model takes and gives {kinds}, not uint8 and float32"
             raise WeightsError("weights_shape", message)
         grid = declared[1].get("heatmaps", ())[:2]
@@ -93,7 +84,7 @@ class FractureClassifier:
         if found != declared or declared[1] != needed:
             message = f"the model has {found}, config.json declares {declared}"
             raise WeightsError("weights_shape", message)
-        return cls(config, session)
+        return cls(config, loaded)
 
     @overload
     def predict(self, source: Source) -> Prediction: ...  # type: ignore[overload-overlap]
@@ -134,9 +125,7 @@ class FractureClassifier:
             float32 `probabilities` `(n, 3)`, `heatmaps` `(n, rows, columns, 4)`,
             `novelty` `(n,)`, and `body_parts` `(n, parts)` where the weights name any.
         """
-        names = list(self.config.outputs())
-        values = self.session.run(names, {"film": squares})
-        return dict(zip(names, values, strict=True))
+        return self.engine.run(squares)
 
     def _prediction(
         self, film: Radiograph, outputs: dict[str, np.ndarray]

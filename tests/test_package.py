@@ -96,7 +96,8 @@ def test_a_clean_environment_predicts(environment, source, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "extra", ["app", "dicom", "litert", "openvino", "pacs", "train", "test"]
+    "extra",
+    ["app", "bulk", "dicom", "litert", "openvino", "pacs", "train", "test"],
 )
 def test_extras_can_be_installed(environment, source, extra):
     version = run(

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fracture import FractureClassifier
+from fracture import CLASSES, EngineError, FractureClassifier
 from fracture.card.card import render_card
 from fracture.data.datasets import load_examples
 from fracture.data.phantom import draw_phantom
 from fracture.data.splits import read_split
+from fracture.engine import DEFAULT, ENGINES
 from fracture.evaluation.evaluate import evaluate, predict_films
 from fracture.model.export import (
     TOLERANCE,
@@ -104,3 +105,32 @@ def test_no_group_crosses_the_split():
         assert of_group.setdefault(example.group, split) == split
         checksum = hashlib.sha256(example.path.read_bytes()).hexdigest()
         assert f"{split},{example.name},{checksum}" in lines
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not DATA, reason="FRACTURE_DATA names no folder of films")
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_engine_stays_within_its_recorded_bound(metrics, engine):
+    splits = read_split(WEIGHTS / "split.csv")
+    examples = [e for e in load_examples(DATA) if splits.get(e.name) == "validation"]
+    films = [read_radiograph(example.path) for example in examples[::9][:50]]
+    try:
+        found = FractureClassifier.from_pretrained(WEIGHTS, engine=engine)
+    except EngineError as error:
+        pytest.skip(error.message)
+    default = FractureClassifier.from_pretrained(WEIGHTS)
+    pairs = zip(found.predict(films), default.predict(films), strict=True)
+    gaps = [
+        abs(one.probabilities[name] - other.probabilities[name])
+        for one, other in pairs
+        for name in CLASSES
+    ]
+    # Batches of another size and other processors round otherwise.
+    bound = 1.05 * metrics["engines"][engine]["probability_difference"] + 1e-5
+    assert max(gaps) <= bound
+
+
+def test_the_engines_were_measured(metrics):
+    for engine, row in metrics["engines"].items():
+        assert engine in ENGINES and row["films"] == 474
+    assert metrics["engines"][DEFAULT]["changed"] == 0

@@ -6,15 +6,16 @@ import collections
 import functools
 import glob
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 import numpy as np
 from PIL import Image
 
 from fracture.classifier import FractureClassifier
+from fracture.commands import remote
 from fracture.prediction import Prediction
 from fracture.radiograph import Radiograph, RadiographError
 from fracture.radiograph.sniff import sniff
@@ -29,16 +30,21 @@ def find_films(names: Iterable[str], listed: TextIO) -> Iterator[str]:
     """Expands what was named to files, in that order, folders and patterns sorted.
 
     Args:
-        names: files, folders (with all their folders), patterns such as `*.png`, or `-`
-            for a list of them, one a line.
+        names: files, folders (with all their folders), patterns such as `*.png`, the
+            same at an address such as `s3://`, or `-` for a list of them, one a line.
         listed: where that list comes from.
 
     Yields:
         Paths. A file that was named is always among them, even when it is missing; of a
-        folder those that have a film's suffix or a film's first bytes.
+        folder those with a film's suffix or, on this machine, a film's first bytes.
+
+    Raises:
+        RadiographError: an address cannot be listed.
     """
     for name in names:
-        if name == "-":
+        if remote.is_address(name):
+            yield from remote.find(name, SUFFIXES)
+        elif name == "-":
             lines = (line.rstrip("\r\n") for line in listed)
             yield from find_films((line for line in lines if line), listed)
         elif os.path.isdir(name):
@@ -78,22 +84,36 @@ def open_folders(
     return drawings
 
 
+def attempt(read: Callable[[str], Radiograph], film: str) -> Callable[[], Radiograph]:
+    """Reads a film now; what is returned gives it, or raises why there is none."""
+    try:
+        found = read(film)
+    except RadiographError as error:
+        return functools.partial(_fail, error)
+    return lambda: found
+
+
+def _fail(error: RadiographError) -> NoReturn:
+    raise error
+
+
 def answer(
     classifier: FractureClassifier,
     film: str,
     pictures: dict[Drawing, Path],
-    read: Callable[[str], Radiograph],
+    read: Callable[[], Radiograph],
 ) -> dict:
     """Classifies one film and saves its pictures.
 
     Args:
+        film: its name.
         pictures: what to draw -> where to save it.
-        read: reads a film.
+        read: gives the film.
 
     Returns:
         `name`, `model_version` and what `Result.to_dict` gives.
     """
-    result = Result.of(classifier, film, functools.partial(read, film))
+    result = Result.of(classifier, film, read)
     if result.prediction:
         for draw, path in pictures.items():
             draw(result.prediction).save(path, quality=90)
@@ -107,8 +127,11 @@ def draw_heatmap(prediction: Prediction) -> Image.Image:
     return Image.fromarray((strength.clip(0, 1) * 255).astype(np.uint8))
 
 
-def in_order(work: Callable, items: Sequence, jobs: int) -> Iterator:
-    """Works on some items at once; results come in order, and never far ahead."""
+def in_order(work: Callable, items: Iterable, jobs: int) -> Iterator:
+    """Works on some items at once; results come in order, and never far ahead.
+
+    One may feed another: each stage then works ahead of the next.
+    """
     waiting = collections.deque()
     with ThreadPoolExecutor(jobs) as pool:
         try:

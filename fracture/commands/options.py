@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from fracture.engine import EngineError
 from fracture.weights import WeightsError
 
 UNREADABLE, UNUSABLE, STOPPED = 1, 2, 130
@@ -23,6 +24,17 @@ Weights = Annotated[
     ),
 ]
 
+EngineName = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="NAME|auto",
+        envvar="FRACTURE_ENGINE",
+        help="What runs the network, see `fracture engines`; auto is the fastest that "
+        "the weights prove.",
+    ),
+]
+
 
 def fail(message: str) -> NoReturn:
     """Ends the command with its reason on stderr, exit code 2."""
@@ -32,10 +44,10 @@ def fail(message: str) -> NoReturn:
 
 @contextlib.contextmanager
 def told() -> Iterator[None]:
-    """Weights that cannot be used end the command with the reason and its code."""
+    """Weights or an engine that cannot be used end the command with reason and code."""
     try:
         yield
-    except WeightsError as error:
+    except (EngineError, WeightsError) as error:
         fail(f"{error.message} [{error.code}]")
 
 
@@ -46,3 +58,11 @@ def extra(command: str, name: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         fail(f'{command} lacks {error.name}: pip install "fracture[{name}]"')
+
+
+def tell_unreadable(unreadable: int, films: int) -> None:
+    """Ends the command with exit code 1 if there were films that nobody could read."""
+    if unreadable:
+        message = f"{unreadable} of {films} films could not be read"
+        typer.echo(f"fracture: {message}", err=True)
+        raise typer.Exit(UNREADABLE)

@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import functools
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from tqdm import tqdm
 
-from fracture.commands.options import STOPPED, UNREADABLE, Weights, fail, told
-from fracture.commands.rows import Csv, JsonLines, ResumeError, finished_rows, held
+from fracture.commands.options import (
+    STOPPED,
+    EngineName,
+    Weights,
+    fail,
+    tell_unreadable,
+    told,
+)
+from fracture.commands.rows import (
+    Csv,
+    JsonLines,
+    People,
+    ResumeError,
+    finished_rows,
+    held,
+    write,
+)
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from fracture.radiograph import Radiograph
 
 
 class Format(str, enum.Enum):
@@ -26,6 +42,7 @@ class Format(str, enum.Enum):
     table = "table"
     csv = "csv"
     jsonl = "jsonl"
+    parquet = "parquet"
 
 
 def predict(
@@ -34,17 +51,26 @@ def predict(
         list[str],
         typer.Argument(
             metavar="FILMS...",
-            help="Files, folders, patterns; - reads a list of them from stdin.",
+            help="Files, folders, patterns, also at s3://, gs:// or hf://; - reads a "
+            "list of them from stdin.",
             show_default=False,
         ),
     ],
     weights: Weights = "weights",
+    engine: EngineName = "onnxruntime",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File for the rows; else stdout.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="File for the rows, with --ray a folder; else stdout."
+        ),
     ] = None,
     kind: Annotated[
         Format | None,
-        typer.Option("--format", "-f", help="Default: as OUT ends, else a table."),
+        typer.Option(
+            "--format",
+            "-f",
+            help="Default: as OUT ends, else a table; with --ray parquet.",
+        ),
     ] = None,
     overlays: Annotated[
         Path | None,
@@ -58,8 +84,19 @@ def predict(
         bool, typer.Option("--resume", help="Go on with the OUT of a stopped run.")
     ] = False,
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, help="Films judged at once.")
-    ] = os.cpu_count() or 1,
+        int | None,
+        typer.Option(
+            "--jobs", "-j", min=1, help="Films judged at once; default: one per core."
+        ),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Judge on a Ray cluster: its address, auto, or local to start one "
+            "here; needs --out.",
+        ),
+    ] = None,
     seconds: Annotated[
         int,
         typer.Option(
@@ -89,6 +126,7 @@ def predict(
       fracture predict film.png
       fracture predict studies/ -o answers.csv --overlays overlays/
       find . -name '*.dcm' | fracture predict - -f jsonl > answers.jsonl
+      fracture predict s3://bucket/films --ray auto -o answers/
 
     \b
     Exit codes:
@@ -99,11 +137,19 @@ def predict(
     """
     from fracture.classifier import FractureClassifier
     from fracture.commands import films as many
-    from fracture.radiograph.pool import ReaderPool
+    from fracture.commands.cluster import run_far
+    from fracture.commands.partitions import MANIFEST, Lines, Parquet
+    from fracture.commands.remote import reading
+    from fracture.engine import AUTO
+    from fracture.radiograph import RadiographError, ReaderPool
 
-    kind = kind or _guess(out)
+    kind = kind or (Format.parquet if ray else _guess(out))
     if kind is Format.table and (out or resume):
         raise typer.BadParameter("a table is for reading: use csv or jsonl with --out")
+    if ray and (not out or overlays or heatmaps):
+        raise typer.BadParameter("--ray needs a folder for --out, and draws nothing")
+    if kind is Format.parquet and not ray:
+        raise typer.BadParameter("parquet is for --ray")
     if resume and not out:
         raise typer.BadParameter("--resume needs the --out of the stopped run")
     if out:
@@ -111,14 +157,28 @@ def predict(
             context.with_resource(held(out))
         except (ResumeError, OSError) as error:
             fail(f"{error}; nothing was changed")
-    if out and out.exists() and not resume:
+    if out and (out / MANIFEST if ray else out).exists() and not resume:
         raise typer.BadParameter(f"{out} exists: add --resume, or delete it")
-    with told():
-        classifier = FractureClassifier.from_pretrained(weights, threads=1)
-    names = list(many.find_films(films, sys.stdin))
+    try:
+        names = list(many.find_films(films, sys.stdin))
+    except RadiographError as error:
+        fail(f"{error} [{error.code}]")
     if not names:
         fail("no film found")
-    writer = Csv() if kind is Format.csv else JsonLines()
+    limits = seconds, megabytes
+    at_once = min(jobs or os.cpu_count() or 1, len(names))
+    if not ray:  # they load while the model does
+        readers = context.with_resource(ReaderPool(at_once, *limits))
+    with told():
+        classifier = FractureClassifier.from_pretrained(weights, 1, engine, at_once)
+    if engine == AUTO:
+        typer.echo(f"fracture: engine {classifier.engine.name}", err=True)
+    writers = {Format.table: People, Format.csv: Csv, Format.jsonl: JsonLines}
+    writer = writers.get(kind, Parquet)()
+    if ray:
+        parts = writer if kind is Format.parquet else Lines(writer)
+        run_far(names, classifier, parts, f".{kind.value}", out, ray, jobs, limits)
+        return
     written = []
     if resume:
         try:
@@ -128,24 +188,29 @@ def predict(
             fail(f"{error}; nothing was changed")
     drawings = many.open_folders(overlays, heatmaps)
 
-    def work(number: int) -> dict:
+    fetch = functools.partial(reading, readers.read)
+
+    def read(number: int) -> tuple[int, Callable[[], Radiograph]]:
+        return number, many.attempt(fetch, names[number])
+
+    def judge(read: tuple[int, Callable[[], Radiograph]]) -> dict:
+        number, film = read
         # Films of several folders share names, hence the number.
         stem = f"{number + 1:05d}-{Path(names[number]).stem}"
         pictures = {draw: folder / (stem + end) for draw, folder, end in drawings}
-        return many.answer(classifier, names[number], pictures, readers.read)
+        return many.answer(classifier, names[number], pictures, film)
 
     unreadable = sum(bool(row.get("error_code")) for row in written)
-    answers = many.in_order(work, range(len(written), len(names)), jobs)
+    # Films are read ahead of the engine, in processes beside it.
+    films_read = many.in_order(read, range(len(written), len(names)), at_once)
+    answers = many.in_order(judge, films_read, at_once)
     # On a terminal only, and not among rows that go to the same terminal.
     hidden = kind is not Format.table and not out and sys.stdout.isatty()
     bar = {"initial": len(written), "total": len(names), "unit": "film", "leave": False}
-    with (
-        ReaderPool(min(jobs, len(names)), seconds, megabytes) as readers,
-        contextlib.closing(answers),
-    ):
+    with contextlib.closing(answers):
         try:
             counted = tqdm(answers, disable=hidden or None, **bar)
-            unreadable += _write(counted, kind, writer, out)
+            unreadable += write(counted, writer, out)
         except KeyboardInterrupt:
             typer.echo("fracture: stopped; with --out, --resume goes on", err=True)
             raise typer.Exit(STOPPED) from None
@@ -153,10 +218,7 @@ def predict(
             raise  # whoever read the rows has enough of them
         except OSError as error:
             fail(f"cannot write: {error}; --resume goes on")
-    if unreadable:
-        message = f"{unreadable} of {len(names)} films could not be read"
-        typer.echo(f"fracture: {message}", err=True)
-        raise typer.Exit(UNREADABLE)
+    tell_unreadable(unreadable, len(names))
 
 
 def _guess(out: Path | None) -> Format:
@@ -166,54 +228,3 @@ def _guess(out: Path | None) -> Format:
         return Format(out.suffix[1:].lower())
     except ValueError:
         raise typer.BadParameter("name --out .csv or .jsonl, or say --format") from None
-
-
-def _write(
-    answers: Iterable[dict], kind: Format, writer: Csv | JsonLines, out: Path | None
-) -> int:
-    """Writes the rows as they come; returns how many films could not be read."""
-    sys.stdout.reconfigure(errors="surrogateescape")  # names of files are any bytes
-    unreadable = 0
-    if kind is Format.table:
-        table = _table()
-        for answer in answers:
-            unreadable += "error_code" in answer
-            _add(table, answer)
-        from rich.console import Console
-
-        Console().print(table)
-        return unreadable
-    with contextlib.ExitStack() as stack:
-        file = sys.stdout
-        if out:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            text = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
-            file = stack.enter_context(out.open("a", **text))
-        if not (out and out.stat().st_size):
-            file.write(writer.head)
-        for answer in answers:
-            unreadable += "error_code" in answer
-            file.write(writer.line(answer))
-            file.flush()  # so that a kill costs one row at most
-    return unreadable
-
-
-def _table() -> Table:
-    from rich.table import Table
-
-    table = Table("film", "finding", "fracture", "why", box=None, pad_edge=False)
-    table.columns[0].overflow = "fold"
-    table.columns[2].justify = "right"
-    return table
-
-
-def _add(table: Table, answer: dict) -> None:
-    from rich.text import Text
-
-    name = Text(answer["name"])  # brackets in names are no markup
-    if "error_code" in answer:
-        code, message = answer["error_code"], answer["error_message"]
-        table.add_row(name, Text(f"not read: {code}", style="red"), "", Text(message))
-        return
-    probability = f"{answer['fracture_probability']:.1%}"
-    table.add_row(name, answer["summary"], probability, Text(answer["location"]))

@@ -1,4 +1,4 @@
-"""Answers as rows of CSV or JSON lines, and where a stopped file goes on."""
+"""Answers as rows of CSV, JSON lines or a table, and where a stopped file goes on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import io
 import json
 import os
 import platform
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 try:
@@ -93,6 +94,66 @@ class JsonLines:
     def name(self, film: str) -> str:
         """A film's name as it is."""
         return film
+
+
+class People:
+    """A table for people, shown when all rows are there."""
+
+    def __init__(self) -> None:
+        from rich.table import Table
+
+        self._table = Table(
+            "film", "finding", "fracture", "why", box=None, pad_edge=False
+        )
+        self._table.columns[0].overflow = "fold"
+        self._table.columns[2].justify = "right"
+
+    def add(self, answer: dict) -> None:
+        """Adds an answer."""
+        from rich.text import Text
+
+        name = Text(answer["name"])  # brackets in names are no markup
+        if "error_code" in answer:
+            code, message = answer["error_code"], answer["error_message"]
+            red = Text(f"not read: {code}", style="red")
+            self._table.add_row(name, red, "", Text(message))
+            return
+        probability = f"{answer['fracture_probability']:.1%}"
+        location = Text(answer["location"])
+        self._table.add_row(name, answer["summary"], probability, location)
+
+    def show(self) -> None:
+        """Prints it."""
+        from rich.console import Console
+
+        Console().print(self._table)
+
+
+def write(
+    answers: Iterable[dict], writer: Csv | JsonLines | People, out: Path | None
+) -> int:
+    """Writes the rows as they come; returns how many films could not be read."""
+    sys.stdout.reconfigure(errors="surrogateescape")  # names of files are any bytes
+    unreadable = 0
+    if isinstance(writer, People):
+        for answer in answers:
+            unreadable += "error_code" in answer
+            writer.add(answer)
+        writer.show()
+        return unreadable
+    with contextlib.ExitStack() as stack:
+        file = sys.stdout
+        if out:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            text = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+            file = stack.enter_context(out.open("a", **text))
+        if not (out and out.stat().st_size):
+            file.write(writer.head)
+        for answer in answers:
+            unreadable += "error_code" in answer
+            file.write(writer.line(answer))
+            file.flush()  # so that a kill costs one row at most
+    return unreadable
 
 
 def finished_rows(

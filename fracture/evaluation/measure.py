@@ -12,6 +12,7 @@ from fracture.classifier import FractureClassifier
 from fracture.data.film_table import FilmTable
 from fracture.data.non_radiographs import non_radiographs
 from fracture.evaluation.cohort import Cohort
+from fracture.evaluation.engines import measure_engines
 from fracture.evaluation.evaluate import evaluate, predict_films
 from fracture.evaluation.faithfulness import deletion, weight_randomisation
 from fracture.evaluation.novelty import novelty_figures, unseen_kinds
@@ -73,6 +74,10 @@ def measure(
             )
             for split, part in parts.items()
         }
+    with stage("engines at hand, on validation films"):
+        engines = measure_engines(
+            folder, parts["validation"].films, cohorts["validation"]
+        )
     with stage("figures with their intervals"):
         reports = {
             split: evaluate(films.examples, films.groups, films.predictions)
@@ -120,6 +125,7 @@ def measure(
         "operating_points": config.values["operating_points"],
         "part_operating_points": part_points,
         "parity": parity,
+        "engines": engines,
         **reports,
         "explanation": explanation,
         "out_of_distribution": out_of_distribution,

@@ -107,18 +107,26 @@ class Prediction:
         Grad-CAM of the fracture log-odds, in log-odds per cell of the network's map;
         regions that influenced the score, not the outline of a fracture.
         """
-        return self._maps[MAPS.index("fracture")]
+        return self._map("fracture")
 
     @property
     def heatmaps(self) -> dict[str, np.ndarray]:
         """Grad-CAM of each class logit, float32 `(height, width)` of the film."""
-        return {name: self._maps[MAPS.index(name)] for name in CLASSES}
+        return {name: self._map(name) for name in CLASSES}
+
+    def _map(self, target: str) -> np.ndarray:
+        """Drawn when it is asked for, and once: most films need only one."""
+        if target not in self._drawn:
+            height, width = self.film.pixels.shape
+            letterbox = Letterbox(height, width, self.config.image_size)
+            grid = self.grids[MAPS.index(target)][None]
+            drawn = letterbox.to_film(grid, *self.config.heatmap_grid)[0]
+            self._drawn[target] = drawn
+        return self._drawn[target]
 
     @functools.cached_property
-    def _maps(self) -> np.ndarray:
-        height, width = self.film.pixels.shape
-        letterbox = Letterbox(height, width, self.config.image_size)
-        return letterbox.to_film(self.grids, *self.config.heatmap_grid)
+    def _drawn(self) -> dict[str, np.ndarray]:
+        return {}
 
     def overlay(self, target: str = "fracture", opacity: float = 0.6) -> Image.Image:
         """The film with a heatmap in colour, RGB, at the film's size.
@@ -135,7 +143,7 @@ class Prediction:
         """
         if target not in MAPS:
             raise ValueError(f"target must be one of {', '.join(MAPS)}, got {target!r}")
-        strength = self._maps[MAPS.index(target)] / self.config.heatmap_reference
+        strength = self._map(target) / self.config.heatmap_reference
         return draw_overlay(self.film.pixels, strength, opacity)
 
     def to_dict(self) -> dict:

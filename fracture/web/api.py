@@ -4,8 +4,8 @@ import base64
 import copy
 import functools
 import inspect
-from collections.abc import Awaitable, Callable
-from typing import Any, Literal, get_args
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, get_args
 
 import gradio as gr
 from gradio import FileData
@@ -15,10 +15,16 @@ from fracture.radiograph import RadiographError
 from fracture.rendering.pictures import fitted, heatmap_png, strength
 from fracture.result import ERROR, Result
 from fracture.study import Study
-from fracture.web.openapi import ANSWERS, STRENGTH, Target, describe
+from fracture.web.openapi import (
+    ANSWERS,
+    PARAMETERS,
+    STRENGTH,
+    Heatmap,
+    Target,
+    describe,
+)
 from fracture.web.service import Service, uploaded
 
-Heatmap = Literal["none", "png", "array"]
 # What the API page shows as a film.
 _SAMPLE = {"path": "film.png", "url": "film.png", "meta": {"_type": "gradio.FileData"}}
 _SIDES = {"png": 1024, "array": 128}  # longer side, pixels
@@ -41,7 +47,7 @@ def add_endpoints(service: Service, demo: gr.Blocks) -> None:
         Research software, not a medical device. The film is one PNG, JPEG, TIFF, WebP,
         BMP or DICOM file, told by its content.
         """
-        show = functools.partial(_answer, heatmap=heatmap, target=target)
+        show = functools.partial(film_answer, heatmap=heatmap, target=target)
         return await service.predict(*uploaded(film), show)
 
     @_explained
@@ -75,7 +81,7 @@ def add_endpoints(service: Service, demo: gr.Blocks) -> None:
         """Says which model answers here and what it takes.
 
         Answers one JSON object: name, version, model_version, checksum_sha256,
-        package_version, classes, operating_points (threshold, and sensitivity and
+        package_version, engine, classes, operating_points (threshold, sensitivity and
         specificity on validation films), study_rule, units (of the answers' fields),
         input_formats and the input limits.
         """
@@ -101,13 +107,7 @@ def _explained(
         films: Any, heatmap: Any = "none", target: Any = "fracture"
     ) -> dict:
         try:
-            for name, value, kind in (
-                ("heatmap", heatmap, Heatmap),
-                ("target", target, Target),
-            ):
-                if value not in get_args(kind):
-                    message = f"{name} must be one of {', '.join(get_args(kind))}."
-                    raise RadiographError("bad_parameter", message)
+            check_parameters({"heatmap": heatmap, "target": target})
             return await endpoint(films, heatmap, target)
         except RadiographError as error:
             return answer(error, ERROR)
@@ -115,11 +115,25 @@ def _explained(
     return explained
 
 
+def check_parameters(given: Mapping[str, Any]) -> None:
+    """Raises `RadiographError` (`bad_parameter`) for what is none of `PARAMETERS`."""
+    for name, value in given.items():
+        if name not in PARAMETERS:
+            message = f"There is no parameter {name[:80]!r}."
+            raise RadiographError("bad_parameter", message)
+        if value not in (words := get_args(PARAMETERS[name])):
+            message = f"{name} must be one of {', '.join(words)}."
+            raise RadiographError("bad_parameter", message)
+
+
 def _named(result: Result, heatmap: Heatmap, target: Target) -> dict:
-    return {"name": result.name, **_answer(result, heatmap, target)}
+    return {"name": result.name, **film_answer(result, heatmap, target)}
 
 
-def _answer(result: Result, heatmap: Heatmap, target: Target) -> dict:
+def film_answer(
+    result: Result, heatmap: Heatmap = "none", target: Target = "fracture"
+) -> dict:
+    """`Result.to_dict()`, and the heatmap of a judged film where one is asked for."""
     values = result.to_dict()
     if heatmap == "none" or not result.judged:
         return values

@@ -12,7 +12,30 @@ from fracture import study
 from fracture.prediction import FIELDS, Field
 from fracture.result import ERROR, NAME
 
+Heatmap = Literal["none", "png", "array"]
 Target = Literal["fracture", "normal", "hairline", "displaced"]
+PARAMETERS = {"heatmap": Heatmap, "target": Target}
+# What `POST /predict` takes as a body that is the film itself.
+RAW_TYPES = (
+    "application/octet-stream",
+    "application/dicom",
+    "image/bmp",
+    "image/jpeg",
+    "image/png",
+    "image/tiff",
+    "image/webp",
+)
+# Code of an error -> status of `POST /predict`; the others say that the film is bad.
+STATUS = {
+    "bad_request": 400,
+    "too_slow": 408,
+    "too_many_bytes": 413,
+    "too_many_pixels": 413,
+    "unsupported_format": 415,
+    "unsupported_media_type": 415,
+    "busy": 429,
+    "stopping": 503,
+}
 STRENGTH = "log-odds per cell of the network's map, from 0 on"
 # What an answer holds besides if a heatmap is asked for and the film was judged.
 _HEATMAP = (
@@ -102,7 +125,97 @@ def _typed(document: dict) -> dict:
     for name, kind in ANSWERS.items():
         sent = document["paths"][f"/gradio_api/call/v2/{name}"]["post"]
         sent["description"] = sent["description"].partition(" Returns an array")[0]
+        body = sent["requestBody"]["content"]["application/json"]["schema"]
+        for key in body["properties"].keys() & {"film", "films"}:
+            files = {"type": "array", "items": _UPLOADED}
+            body["properties"][key] = _UPLOADED if key == "film" else files
         got = document["paths"][f"/gradio_api/call/{name}/{{event_id}}"]["get"]
         stream = got["responses"]["200"]["content"]["text/event-stream"]
         stream["schema"] = {"type": "array", "prefixItems": [kind], "maxItems": 1}
+    document["paths"] |= _direct_paths()
+    document.setdefault("components", {}).setdefault("schemas", {}).update(_SCHEMAS)
     return document
+
+
+# Gradio calls the type of a file `filepath`, which no schema knows.
+_UPLOADED = {
+    "type": "object",
+    "description": "A file that was uploaded.",
+    "properties": {
+        "path": {"type": "string", "description": "As the upload was answered."},
+        "meta": {
+            "type": "object",
+            "properties": {"_type": {"type": "string", "enum": ["gradio.FileData"]}},
+            "required": ["_type"],
+        },
+    },
+    "required": ["path", "meta"],
+}
+_SCHEMAS = {
+    "Film": _object(FIELDS, _HEATMAP),
+    "Error": _object(ERROR),
+    "Status": {
+        "type": "object",
+        "properties": {"status": {"type": "string"}},
+        "required": ["status"],
+    },
+}
+_REASONS = {
+    200: "What is said of the film.",
+    400: "The request is not understood.",
+    408: "The film took too long to come.",
+    413: "The film is too large.",
+    415: "The request or the file is of a type that is not read.",
+    422: "The film cannot be read, or a parameter is wrong.",
+    429: "Too many requests wait; try again after the seconds of Retry-After.",
+    503: "The server is being stopped.",
+}
+
+
+def _direct_paths() -> dict:
+    """The paths that Gradio does not know of."""
+    film = {"type": "string", "format": "binary"}
+    form = {"type": "object", "properties": {"film": film}, "required": ["film"]}
+    bodies = {"multipart/form-data": form} | dict.fromkeys(RAW_TYPES, film)
+    parameters = [
+        {
+            "name": name,
+            "in": "query",
+            "schema": {**python_type_to_json_schema(kind), "default": kind.__args__[0]},
+        }
+        for name, kind in PARAMETERS.items()
+    ]
+    predict = {
+        "operationId": "predict_film",
+        "summary": "Classifies one radiograph, in one request.",
+        "description": "PNG, JPEG, TIFF, WebP, BMP or DICOM, as a form's file `film` "
+        "or as the body itself.",
+        "parameters": parameters,
+        "requestBody": {
+            "required": True,
+            "content": {kind: {"schema": schema} for kind, schema in bodies.items()},
+        },
+        "responses": {
+            str(status): _reply(reason, "Film" if status == 200 else "Error")
+            for status, reason in _REASONS.items()
+        },
+    }
+    for status in ("429", "503"):
+        seconds = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+        predict["responses"][status]["headers"] = {"Retry-After": seconds}
+    lives, ready = _reply("It lives.", "Status"), _reply("It takes films.", "Status")
+    return {
+        "/predict": {"post": predict},
+        "/healthz": {"get": {"operationId": "healthz", "responses": {"200": lives}}},
+        "/readyz": {
+            "get": {
+                "operationId": "readyz",
+                "responses": {"200": ready, "503": _reply("Not now.", "Status")},
+            }
+        },
+    }
+
+
+def _reply(description: str, schema: str) -> dict:
+    content = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
+    return {"description": description, "content": {"application/json": content}}

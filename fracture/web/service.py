@@ -28,6 +28,7 @@ from fracture.radiograph.source import File
 from fracture.result import Result
 from fracture.study import RULE, Study, combine
 from fracture.version import __version__
+from fracture.web.memory import Memory
 from fracture.web.openapi import STRENGTH
 from fracture.web.settings import Settings
 from fracture.weights import MODEL_FILE
@@ -55,6 +56,7 @@ class Service:
         self._lock = threading.Lock()
         self._closed = False
         self._threads = ThreadPoolExecutor(settings.concurrency, "film")
+        self._memory = Memory()
         self._places = threading.Semaphore(settings.concurrency + settings.queue)
 
     @property
@@ -66,13 +68,21 @@ class Service:
     @functools.cached_property
     def _classifier(self) -> FractureClassifier:
         folder = resolve(self._weights, _FILES)
-        return FractureClassifier.from_pretrained(folder, self.settings.threads)
+        settings = self.settings
+        return FractureClassifier.from_pretrained(
+            folder, settings.threads, settings.engine
+        )
 
     @functools.cached_property
     def _readers(self) -> ReaderPool:
         settings = self.settings
         limits = (settings.reader_seconds, settings.reader_mb)
         return ReaderPool(settings.concurrency, *limits)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the model is loaded and films are taken."""
+        return "_classifier" in vars(self) and not self._closed
 
     def read(self, source: File) -> Radiograph:
         """`read_radiograph` in a process of its own, within the app's limits."""
@@ -114,19 +124,31 @@ class Service:
             message = "The server is being stopped; send it again in a minute."
             raise RadiographError("stopping", message) from None
 
-    async def predict(self, name: str, path: Path, show: Callable[[Result], T]) -> T:
+    async def predict(
+        self,
+        name: str,
+        source: File,
+        show: Callable[[Result], T],
+        session: str | None = None,
+    ) -> T:
         """What `show` makes of one film's result, as part of the same work.
+
+        Args:
+            session: of a visitor, whose films do not run twice.
 
         Raises:
             RadiographError: `busy`.
         """
         with self._admitted():
-            return await self._work(lambda: show(self._result(name, path)))
+            return await self._work(lambda: show(self._result(session, name, source)))
 
     async def study(
-        self, files: Sequence[tuple[str, Path]], show: Callable[[Study], T]
+        self,
+        files: Sequence[tuple[str, Path]],
+        show: Callable[[Study], T],
+        session: str | None = None,
     ) -> T:
-        """What `show` makes of several views of one patient.
+        """What `show` makes of several views of one patient; else as `predict`.
 
         Raises:
             RadiographError: `no_film`, `too_many_views` or `busy`.
@@ -138,11 +160,14 @@ class Service:
             raise RadiographError("too_many_views", message)
         with self._admitted():
             return await self._work(
-                lambda: show(combine([self._result(*file) for file in files]))
+                lambda: show(combine([self._result(session, *file) for file in files]))
             )
 
     async def batch(
-        self, files: Sequence[tuple[str, Path]], show: Callable[[Result], T]
+        self,
+        files: Sequence[tuple[str, Path]],
+        show: Callable[[Result], T],
+        session: str | None = None,
     ) -> AsyncIterator[tuple[int, T | None]]:
         """Many films, archives opened; a cancelled batch ends at the next film.
 
@@ -160,12 +185,13 @@ class Service:
                 lambda: collect(files, self.settings.max_films, self.read)
             )
             yield len(films), None
-            results = classify(self.classifier, films)
+            results = classify(self._memory.of(self.classifier, session), films)
             for _ in films:
                 yield len(films), await self._work(lambda: show(next(results)))
 
-    def _result(self, name: str, path: Path) -> Result:
-        return Result.of(self.classifier, name, functools.partial(self.read, path))
+    def _result(self, session: str | None, name: str, source: File) -> Result:
+        classifier = self._memory.of(self.classifier, session)
+        return Result.of(classifier, name, functools.partial(self.read, source))
 
     def model(self) -> dict:
         """What runs here, with which thresholds and limits, in plain JSON types."""
@@ -177,6 +203,7 @@ class Service:
             "model_version": config.model_version,
             "checksum_sha256": config.values["files"][MODEL_FILE],
             "package_version": __version__,
+            "engine": self.classifier.engine.name,
             "classes": list(config.values["classes"]),
             "operating_points": config.values["operating_points"],
             "study_rule": RULE,

@@ -7,6 +7,8 @@ import os
 import re
 from collections.abc import Callable, Mapping
 
+from fracture.engine import DEFAULT
+
 
 class SettingsError(ValueError):
     """An environment variable holds what it cannot: `code` and `message`."""
@@ -65,6 +67,7 @@ class Settings:
         hosts: names by which the app may be called, with commas between; `*` is any,
             `*.` at the beginning any subdomain. This machine may always call itself.
         threads: of the inference engine; 0 takes one per core.
+        engine: what runs the network, key of `fracture.engine.ENGINES` or `auto`.
     """
 
     weights: str | None = _setting("FRACTURE_WEIGHTS", None, str)
@@ -79,6 +82,7 @@ class Settings:
     reader_mb: int = _setting("FRACTURE_READER_MB", 1024, _count(256))
     hosts: str = _setting("FRACTURE_HOSTS", "*", _hosts)
     threads: int = _setting("FRACTURE_THREADS", 0, _count(0))
+    engine: str = _setting("FRACTURE_ENGINE", DEFAULT, str)
 
     @property
     def allowed_hosts(self) -> list[str]:

@@ -7,7 +7,7 @@ import io
 import re
 import time
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import gradio as gr
@@ -32,6 +32,11 @@ _EVENT = {
 }
 
 
+def _session(asked: gr.Request) -> str | None:
+    """The page that asks; each one that is opened is another."""
+    return getattr(asked, "session_hash", None)
+
+
 def _box(label: str, many: bool = False) -> gr.File:
     count = "multiple" if many else "single"
     return gr.File(
@@ -49,19 +54,22 @@ def read(service: Service, examples: Path) -> None:
 
     page = functools.partial(html.film, guidance=service.settings.guidance)
 
-    async def show(file: dict | None) -> tuple[None, str]:
+    async def show(file: dict | None, asked: gr.Request) -> tuple[None, str]:
         # An empty box takes the next film at once.
         try:
-            return None, await service.predict(*uploaded(file), page)
+            return None, await service.predict(*uploaded(file), page, _session(asked))
         except RadiographError as error:
             return None, piece("alert", "The film", error)
 
-    async def show_example(name: str) -> str:
-        path = examples / f"{name}.png"
-        try:
-            return await service.predict(f"Synthetic film {name}.png", path, page)
-        except RadiographError as error:
-            return piece("alert", "The film", error)
+    def example(name: str) -> Callable[[gr.Request], Awaitable[str]]:
+        async def show_example(asked: gr.Request) -> str:
+            path, title = examples / f"{name}.png", f"Synthetic film {name}.png"
+            try:
+                return await service.predict(title, path, page, _session(asked))
+            except RadiographError as error:
+                return piece("alert", "The film", error)
+
+        return show_example
 
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
@@ -84,7 +92,7 @@ def read(service: Service, examples: Path) -> None:
     event = {**_EVENT, "show_progress": "minimal"}
     film.upload(show, film, [film, result], **event)
     for name, button in zip(EXAMPLES, buttons, strict=True):
-        button.click(functools.partial(show_example, name), None, result, **event)
+        button.click(example(name), None, result, **event)
 
 
 def _icon(name: str) -> dict:
@@ -98,11 +106,11 @@ def study(service: Service) -> None:
 
     page = functools.partial(html.study, guidance=service.settings.guidance)
 
-    async def show(files: list | None) -> tuple[None, str]:
+    async def show(files: list | None, asked: gr.Request) -> tuple[None, str]:
         # An empty box: the next films are the next study, never a part of this one.
         try:
             sent = [uploaded(file) for file in files or ()]
-            return None, await service.study(sent, page)
+            return None, await service.study(sent, page, _session(asked))
         except RadiographError as error:
             return None, piece("alert", "The study", error)
 
@@ -125,14 +133,14 @@ def batch(service: Service) -> None:
         heat = result.judged and heatmap_png(film, "fracture", _HEATMAP_SIDE)
         return cells, picture, heat or None
 
-    async def run(files: list | None) -> AsyncIterator[tuple]:
+    async def run(files: list | None, asked: gr.Request) -> AsyncIterator[tuple]:
         """Yields the box, progress, table and the cancel button."""
         idle, films, unread, rows, pictures = gr.Button(interactive=False), 0, 0, [], []
         content, shown = io.BytesIO(), time.monotonic()
         archive = zipfile.ZipFile(content, "w")
         try:
             sent = [uploaded(file) for file in files or ()]
-            async for films, found in service.batch(sent, show):
+            async for films, found in service.batch(sent, show, _session(asked)):
                 if not found:
                     begun = html.progress(0, films, 0)
                     yield None, begun, "", gr.Button(interactive=True)
