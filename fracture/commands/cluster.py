@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -56,7 +57,11 @@ class Judging:
 class Judge:
     """What Ray keeps on a core: a classifier and a process that reads films."""
 
-    def __init__(self, judging: Judging):
+    def __init__(self, held: list):
+        """`held` refers to a `Judging` in Ray's store."""
+        import ray
+
+        judging: Judging = ray.get(held[0])
         with tempfile.TemporaryDirectory() as folder:
             for name, content in judging.weights.items():
                 (Path(folder) / name).write_bytes(content)
@@ -107,7 +112,10 @@ def judged(
         ray.init(num_cpus=most, include_dashboard=False, **quiet)
     else:
         ray.init(address, **quiet)
+    logging.getLogger("ray.data").setLevel("ERROR")
     try:
+        # In a list it is fetched by each worker, also by one that is started again.
+        held = [ray.put(judging)]
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
@@ -118,7 +126,7 @@ def judged(
             [{"film": film} for film in films], override_num_blocks=blocks
         ).map_batches(
             Judge,
-            fn_constructor_args=(judging,),
+            fn_constructor_args=(held,),
             batch_size=_BATCH,
             num_cpus=1,
             compute=ray.data.ActorPoolStrategy(min_size=least, max_size=most),
