@@ -57,11 +57,7 @@ class Judging:
 class Judge:
     """What Ray keeps on a core: a classifier and a process that reads films."""
 
-    def __init__(self, held: list):
-        """`held` refers to a `Judging` in Ray's store."""
-        import ray
-
-        judging: Judging = ray.get(held[0])
+    def __init__(self, judging: Judging):
         with tempfile.TemporaryDirectory() as folder:
             for name, content in judging.weights.items():
                 (Path(folder) / name).write_bytes(content)
@@ -106,6 +102,7 @@ def judged(
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
+    import ray.data
 
     quiet = {"log_to_driver": False, "logging_level": "error"}
     if address == "local":
@@ -114,8 +111,6 @@ def judged(
         ray.init(address, **quiet)
     logging.getLogger("ray.data").setLevel("ERROR")
     try:
-        # In a list it is fetched by each worker, also by one that is started again.
-        held = [ray.put(judging)]
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
@@ -126,7 +121,7 @@ def judged(
             [{"film": film} for film in films], override_num_blocks=blocks
         ).map_batches(
             Judge,
-            fn_constructor_args=(held,),
+            fn_constructor_args=(judging,),
             batch_size=_BATCH,
             num_cpus=1,
             compute=ray.data.ActorPoolStrategy(min_size=least, max_size=most),
