@@ -30,6 +30,6 @@ ENV PATH=/venv/bin:$PATH \
 USER fracture
 EXPOSE 7860
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s CMD ["python", "-c", \
-    "import os, urllib.request as u; u.urlopen(f\"http://127.0.0.1:{os.environ['GRADIO_SERVER_PORT']}/gradio_api/app_id\", timeout=4)"]
+    "import os, urllib.request as u; u.urlopen(f\"http://127.0.0.1:{os.environ['GRADIO_SERVER_PORT']}/healthz\", timeout=4)"]
 # Told to stop, it finishes or refuses what runs, deletes the uploads and exits with 0.
 CMD ["python", "app.py"]

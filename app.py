@@ -80,7 +80,7 @@ def launch_options(settings: Settings) -> dict:
         # Gradio keeps a copy of the page for each, 0.2 MB, and these hold no state.
         "state_session_capacity": 16,
         # A request that has to wait must not keep others from being turned away.
-        "max_threads": settings.concurrency + settings.queue + 40,
+        "max_threads": settings.workers + settings.queue + 40,
     }
 
 

@@ -3,7 +3,9 @@
     python benchmarks/throughput.py [--films 500] [--clients 1,8,40] [--seconds 180]
 
 * engine: the engine alone, one thread for each core, letterboxed films
+* predict: `FractureClassifier.predict` and its JSON, one film after another
 * folder: `fracture predict FOLDER -o rows.jsonl`, start included
+* baseline: the same by another version's checkout, see --baseline
 * request: `POST /predict`, so many clients at a time, each with one film after another
 * api: the same through Gradio's upload, call and answer
 
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import dataclasses
 import itertools
 import json
 import os
@@ -30,7 +33,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
-from common import ROOT, films, megabytes, table, write_films
+from common import ROOT, durations, films, megabytes, table, write_films
 
 from fracture import FractureClassifier, read_radiograph
 from fracture.radiograph.letterbox import make_squares
@@ -48,23 +51,87 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=1000, help="of a film, pixels")
     parser.add_argument("--clients", default="1,8,40", help="numbers of them")
     parser.add_argument("--seconds", type=float, default=180, help="for each number")
-    parser.add_argument("--doors", default="engine,folder,request,api")
+    parser.add_argument("--doors", default="engine,predict,folder,request,api")
+    parser.add_argument(
+        "--baseline",
+        type=Path,
+        help="a checkout of another version, made by git worktree add PATH TAG",
+    )
     args = parser.parse_args()
     doors, rows = args.doors.split(","), []
     if "engine" in doors:
         rows.append(engine_row(args))
+    if "predict" in doors:
+        rows.append(predict_row(args))
     if "folder" in doors:
-        rows.append(folder_row(args))
+        rows.append(folder_row(args, "folder", ROOT, ["--engine", args.engine]))
+    if args.baseline:
+        rows.append(folder_row(args, "baseline", args.baseline, []))
     for name, door in (("request", ask), ("api", ask_gradio)):
         for clients in map(int, args.clients.split(",")):
             if name in doors:
                 rows.append(door_row(args, name, door, clients))
     columns = ("door", "clients", "films/s", "median, ms", "95 %, ms")
     memory = ("memory early, MiB", "at the end, MiB", "answers")
-    table((*columns, *memory), rows)
+    print(f"{args.engine}, films of {args.side} x {args.side} pixels:\n")
+    table((*columns, *memory), [row.cells() for row in rows])
+    print()
+    ratios({(row.door, row.clients): row for row in rows})
 
 
-def engine_row(args: argparse.Namespace) -> tuple:
+@dataclasses.dataclass
+class Row:
+    """What one door gave; None is not measured."""
+
+    door: str
+    clients: int
+    rate: float
+    times: list[float] | None = None  # ms
+    early: float | None = None  # MiB
+    late: float | None = None
+    answers: collections.Counter = dataclasses.field(
+        default_factory=collections.Counter
+    )
+
+    def cells(self) -> tuple:
+        """As the table shows it."""
+        times = ("", "")
+        if self.times:
+            times = (
+                f"{np.median(self.times):.0f}",
+                f"{np.percentile(self.times, 95):.0f}",
+            )
+        sizes = (
+            "" if size is None else f"{size:.0f}" for size in (self.early, self.late)
+        )
+        said = ", ".join(f"{count} {code}" for code, count in self.answers.items())
+        return self.door, self.clients, f"{self.rate:.1f}", *times, *sizes, said
+
+
+def ratios(rows: dict[tuple[str, int], Row]) -> None:
+    """Prints what the doors are to each other, as far as they were measured."""
+    cores = len(os.sched_getaffinity(0))
+    rates = (
+        ("folder", cores, "engine", cores),
+        ("folder", cores, "baseline", cores),
+        ("request", 40, "folder", cores),
+    )
+    for door, clients, other, others in rates:
+        if {(door, clients), (other, others)} <= rows.keys():
+            ratio = rows[door, clients].rate / rows[other, others].rate
+            print(f"{door}, {clients}: {ratio:.2f} times the rate of {other}")
+    if {("request", 1), ("predict", 1)} <= rows.keys():
+        one, direct = (np.median(rows[d, 1].times) for d in ("request", "predict"))
+        print(f"request, 1: {one / direct:.2f} times the time of predict")
+    for row in rows.values():
+        if row.early:
+            growth = row.late / row.early - 1
+            print(
+                f"{row.door}, {row.clients}: memory {growth:+.1%} from early to the end"
+            )
+
+
+def engine_row(args: argparse.Namespace) -> Row:
     cores = len(os.sched_getaffinity(0))
     classifier = FractureClassifier.from_pretrained(args.weights, 1, args.engine, cores)
     pixels = read_radiograph(films(1, args.side)[0]).pixels
@@ -74,28 +141,35 @@ def engine_row(args: argparse.Namespace) -> tuple:
         list(pool.map(classifier.run_squares, [square] * 4 * cores))
         start = time.perf_counter()
         list(pool.map(classifier.run_squares, [square] * count))
-    rate = count / (time.perf_counter() - start)
-    name = f"engine, {classifier.engine.name}"
-    return name, cores, f"{rate:.1f}", *[""] * 5
+    return Row("engine", cores, count / (time.perf_counter() - start))
 
 
-def folder_row(args: argparse.Namespace) -> tuple:
+def predict_row(args: argparse.Namespace) -> Row:
+    classifier = FractureClassifier.from_pretrained(args.weights, engine=args.engine)
+    sent = itertools.cycle(films(20, args.side))
+    times = durations(lambda: classifier.predict(next(sent)).to_dict(), 40)
+    return Row("predict", 1, 1000 / np.mean(times), times)
+
+
+def folder_row(
+    args: argparse.Namespace, door: str, root: Path, options: list[str]
+) -> Row:
     with tempfile.TemporaryDirectory() as place:
         folder, out = Path(place) / "films", Path(place) / "rows.jsonl"
         write_films(folder, args.films, args.side)
         command = [sys.executable, "-m", "fracture", "predict", folder, "-o", out]
-        command += ["--weights", args.weights, "--engine", args.engine]
+        command += ["--weights", Path(args.weights).resolve(), *options]
         start, most = time.perf_counter(), 0.0
-        with subprocess.Popen(command, cwd=ROOT) as process:
+        with subprocess.Popen(command, cwd=root) as process:
             while process.poll() is None:
                 most = max(most, megabytes(process.pid))
-                time.sleep(0.2)
+                time.sleep(0.5)
         rate = args.films / (time.perf_counter() - start)
         codes = collections.Counter(
             json.loads(line).get("error_code", "ok") for line in out.open()
         )
-    said = ", ".join(f"{count} {code}" for code, count in codes.items())
-    return f"folder, {args.engine}", "", f"{rate:.1f}", "", "", "", f"{most:.0f}", said
+    cores = len(os.sched_getaffinity(0))
+    return Row(door, cores, rate, late=most, answers=codes)
 
 
 def door_row(
@@ -103,7 +177,7 @@ def door_row(
     name: str,
     door: Callable[[httpx.Client, bytes], str],
     clients: int,
-) -> tuple:
+) -> Row:
     """What so many clients get of an app of their own."""
     with tempfile.TemporaryDirectory() as place, app(args, place) as (process, url):
         sent = itertools.cycle(films(200, args.side))
@@ -134,19 +208,8 @@ def door_row(
         for thread in threads:
             thread.join()
         late = megabytes(process.pid)
-    said = ", ".join(f"{count} {code}" for code, count in answers.items())
     rate = answers["ok"] / args.seconds
-    middle = (f"{np.median(times):.0f}", f"{np.percentile(times, 95):.0f}")
-    door_name = f"{name}, {args.engine}"
-    return (
-        door_name,
-        clients,
-        f"{rate:.1f}",
-        *middle,
-        f"{early:.0f}",
-        f"{late:.0f}",
-        said,
-    )
+    return Row(name, clients, rate, times, early, late, answers)
 
 
 class app:

@@ -9,12 +9,12 @@ from typing import overload
 import numpy as np
 
 from fracture.classes import CLASSES, MAPS
-from fracture.engine import DEFAULT, Engine, load_engine
-from fracture.hub import resolve
+from fracture.engine import AUTO, DEFAULT, Engine, load_engine
+from fracture.hub import SERVING_FILES, resolve
 from fracture.prediction import Prediction
 from fracture.radiograph import Radiograph, Source, read_radiograph
 from fracture.radiograph.letterbox import make_squares
-from fracture.weights import WeightsConfig, WeightsError
+from fracture.weights import METRICS_FILE, WeightsConfig, WeightsError
 
 _BATCH = 8
 
@@ -59,7 +59,8 @@ class FractureClassifier:
             WeightsError: missing or damaged files, a checksum or a declared shape that
                 does not hold, or why the Hub gives none.
         """
-        config = WeightsConfig.load(resolve(source))
+        files = (*SERVING_FILES, METRICS_FILE) if engine == AUTO else SERVING_FILES
+        config = WeightsConfig.load(resolve(source, files))
         loaded = load_engine(config, engine, threads, jobs)
         declared = (config.inputs(), config.outputs())
         found = tuple(

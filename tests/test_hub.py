@@ -92,6 +92,16 @@ def test_the_shipped_weights_are_fit_to_publish(hub):
     assert resolve(f"{NAME}@{version.tag}").name == version.commit
 
 
+def test_the_metrics_come_along_where_an_engine_is_to_be_chosen(hub, folder):
+    version = push(folder)
+    source = f"{NAME}@{version.tag}"
+    plain = FractureClassifier.from_pretrained(source).config.folder
+    assert not (plain / "metrics.json").exists()
+    auto = FractureClassifier.from_pretrained(source, engine="auto")
+    assert (auto.config.folder / "metrics.json").is_file()
+    assert auto.engine.name == "onnxruntime"  # nothing is proven there
+
+
 def test_pushing_the_same_again_changes_nothing(hub, folder):
     first = push(folder)
     hub.requests.clear()

@@ -65,8 +65,15 @@ def test_the_client_example_runs(url):
     expect_answer(run([sys.executable, "-"], text))
 
 
+def test_one_request_has_one_answer(url):
+    text = example("bash", "-F film=").replace(ADDRESS, url)
+    printed = run(["bash", "-euo", "pipefail", "-c", text])
+    expect_answer(printed)
+    assert json.loads(printed)["finding"] == "fracture_suspected"
+
+
 def test_the_curl_example_runs(url):
-    text = example("bash", "curl").replace(ADDRESS, url)
+    text = example("bash", "gradio_api").replace(ADDRESS, url)
     printed = run(["bash", "-euo", "pipefail", "-c", text])
     expect_answer(printed)
     (data,) = json.loads(printed.split("data: ")[1])
@@ -106,6 +113,13 @@ def test_the_front_matter_is_that_of_a_space():
 def test_settings_say_what_they_take(name):
     with pytest.raises(ValueError, match=r"FRACTURE_GUIDANCE must be on or off"):
         Settings.from_environment({"FRACTURE_GUIDANCE": name})
+
+
+def test_films_worked_on_follow_the_cores(monkeypatch):
+    for cores, workers in ((1, 1), (2, 2), (64, 4), (None, 1)):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        assert Settings().workers == workers
+        assert Settings(concurrency=3).workers == 3
 
 
 def test_settings_come_from_the_environment():

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -101,12 +102,14 @@ def judged(
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
+    import ray.data
 
     quiet = {"log_to_driver": False, "logging_level": "error"}
     if address == "local":
         ray.init(num_cpus=most, include_dashboard=False, **quiet)
     else:
         ray.init(address, **quiet)
+    logging.getLogger("ray.data").setLevel("ERROR")
     try:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False

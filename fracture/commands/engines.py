@@ -34,11 +34,11 @@ def engines(
         load_engine,
         proofs,
     )
-    from fracture.hub import resolve
-    from fracture.weights import WeightsConfig
+    from fracture.hub import SERVING_FILES, resolve
+    from fracture.weights import METRICS_FILE, WeightsConfig
 
     with told():
-        config = WeightsConfig.load(resolve(weights))
+        config = WeightsConfig.load(resolve(weights, (*SERVING_FILES, METRICS_FILE)))
         if data:
             _measure(config.folder, data)
         known = proofs(config)

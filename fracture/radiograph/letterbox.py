@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -74,17 +75,25 @@ class Letterbox:
         """
         left, top, width, height = self.inner
 
-        def weights(pixels: int, offset: int, inner: int, cells: int) -> np.ndarray:
-            position = (np.arange(pixels) + 0.5) * inner / pixels + offset
-            position = np.clip((position - first) / step, -0.5, cells - 0.5)
-            distance = np.abs(position[:, None] - np.arange(cells))
-            near, far = 0.75 - distance**2, np.clip(1.5 - distance, 0, 1) ** 2 / 2
-            spline = np.where(distance < 0.5, near, far)
-            return (spline / spline.sum(1, keepdims=True)).astype(np.float32)
-
-        rows = weights(self.height, top, height, grid.shape[1])
-        columns = weights(self.width, left, width, grid.shape[2])
+        place = (float(first), float(step))
+        rows = _splines(self.height, top, height, grid.shape[1], *place)
+        columns = _splines(self.width, left, width, grid.shape[2], *place)
         return np.matmul(rows @ grid.astype(np.float32), columns.T)
+
+
+@functools.lru_cache(maxsize=8)  # the maps of a film share them
+def _splines(
+    pixels: int, offset: int, inner: int, cells: int, first: float, step: float
+) -> np.ndarray:
+    """What each cell weighs at each pixel of the film: float32 `(pixels, cells)`."""
+    position = (np.arange(pixels) + 0.5) * inner / pixels + offset
+    position = np.clip((position - first) / step, -0.5, cells - 0.5)
+    distance = np.abs(position[:, None] - np.arange(cells))
+    near, far = 0.75 - distance**2, np.clip(1.5 - distance, 0, 1) ** 2 / 2
+    spline = np.where(distance < 0.5, near, far)
+    weights = (spline / spline.sum(1, keepdims=True)).astype(np.float32)
+    weights.setflags(write=False)
+    return weights
 
 
 def make_squares(films: Sequence[np.ndarray], size: int) -> np.ndarray:

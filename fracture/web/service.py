@@ -31,9 +31,10 @@ from fracture.version import __version__
 from fracture.web.memory import Memory
 from fracture.web.openapi import STRENGTH
 from fracture.web.settings import Settings
-from fracture.weights import MODEL_FILE
+from fracture.weights import METRICS_FILE, MODEL_FILE
 
-_FILES = (*SERVING_FILES, "README.md", "figures/*")  # the card is a page of the app
+# The metrics say what an engine may be; the card is a page of the app.
+_FILES = (*SERVING_FILES, METRICS_FILE, "README.md", "figures/*")
 T = TypeVar("T")
 FORMATS = ("PNG", "JPEG", "TIFF", "WebP", "BMP", "DICOM")
 
@@ -55,9 +56,9 @@ class Service:
         self._weights = settings.weights or weights
         self._lock = threading.Lock()
         self._closed = False
-        self._threads = ThreadPoolExecutor(settings.concurrency, "film")
+        self._threads = ThreadPoolExecutor(settings.workers, "film")
         self._memory = Memory()
-        self._places = threading.Semaphore(settings.concurrency + settings.queue)
+        self._places = threading.Semaphore(settings.workers + settings.queue)
 
     @property
     def classifier(self) -> FractureClassifier:
@@ -77,7 +78,7 @@ class Service:
     def _readers(self) -> ReaderPool:
         settings = self.settings
         limits = (settings.reader_seconds, settings.reader_mb)
-        return ReaderPool(settings.concurrency, *limits)
+        return ReaderPool(settings.workers, *limits)
 
     @property
     def ready(self) -> bool:
@@ -95,7 +96,7 @@ class Service:
         self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         deadline = time.monotonic() + seconds
-        places = self.settings.concurrency + self.settings.queue
+        places = self.settings.workers + self.settings.queue
         left = [
             self._places.acquire(timeout=max(0, deadline - time.monotonic()))
             for _ in range(places)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 
 from fracture.engine import DEFAULT
 
+_MOST_WORKERS = 4  # unless more are asked for: each keeps a process that reads films
+
 
 class SettingsError(ValueError):
     """An environment variable holds what it cannot: `code` and `message`."""
@@ -59,11 +61,12 @@ class Settings:
         max_views: most views of one study.
         max_upload_mb: MiB of the largest file, an archive for example.
         max_megapixels: of one film.
-        concurrency: films worked on at the same time, a study as a whole.
+        concurrency: films worked on at the same time, a study as a whole; 0 is one for
+            each core, four at most. See `workers`.
         queue: most requests that wait; further ones are answered `busy`.
         reader_seconds: most time to read one film.
         reader_mb: MiB of address space of each process that reads films, of which
-            there are as many as `concurrency`.
+            there are as many as `workers`.
         hosts: names by which the app may be called, with commas between; `*` is any,
             `*.` at the beginning any subdomain. This machine may always call itself.
         threads: of the inference engine; 0 takes one per core.
@@ -76,13 +79,18 @@ class Settings:
     max_views: int = _setting("FRACTURE_MAX_VIEWS", 12, _count(1))
     max_upload_mb: int = _setting("FRACTURE_MAX_UPLOAD_MB", 256, _count(1))
     max_megapixels: int = _setting("FRACTURE_MAX_MEGAPIXELS", 40, _count(1))
-    concurrency: int = _setting("FRACTURE_CONCURRENCY", 2, _count(1))
+    concurrency: int = _setting("FRACTURE_CONCURRENCY", 0, _count(0))
     queue: int = _setting("FRACTURE_QUEUE", 32, _count(1))
     reader_seconds: int = _setting("FRACTURE_READER_SECONDS", 10, _count(1))
     reader_mb: int = _setting("FRACTURE_READER_MB", 1024, _count(256))
     hosts: str = _setting("FRACTURE_HOSTS", "*", _hosts)
     threads: int = _setting("FRACTURE_THREADS", 0, _count(0))
     engine: str = _setting("FRACTURE_ENGINE", DEFAULT, str)
+
+    @property
+    def workers(self) -> int:
+        """Films worked on at the same time."""
+        return self.concurrency or min(_MOST_WORKERS, os.cpu_count() or 1)
 
     @property
     def allowed_hosts(self) -> list[str]:
