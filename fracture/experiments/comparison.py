@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import multiprocessing
 import shutil
 import statistics
@@ -14,7 +13,6 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from fracture.classifier import FractureClassifier
@@ -24,7 +22,7 @@ from fracture.experiments.budget import machine, within
 from fracture.experiments.comparison_report import plot_comparison, render_comparison
 from fracture.model.export import export_weights
 from fracture.model.gradcam import gradcam_difference
-from fracture.model.network import backbone_weights
+from fracture.model.network import backbone_weights, multiply_accumulates
 from fracture.model.recipe import Recipe
 from fracture.training.checkpoint import Progress
 from fracture.training.run import Run
@@ -139,15 +137,6 @@ def _measure_recipe(run: Run, folder: Path, minutes: float, source: str) -> dict
         "export_difference": difference,
         "gradcam_difference": gradcam_difference(network, probe[:8]),
     }
-
-
-def multiply_accumulates(network: keras.Model) -> int:
-    """Of one film, in convolutions and dense layers."""
-    return sum(
-        math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
-        for layer in network.layers
-        if getattr(layer, "kernel", None) is not None
-    )
 
 
 def _latency(folder: Path) -> float:
