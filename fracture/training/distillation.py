@@ -38,13 +38,13 @@ class Faculty(keras.layers.Layer):
     """What several teachers say together of a film at the student's size.
 
     Args:
-        teachers: frozen.
+        teachers: are frozen.
         side: of the student's square.
         grid: of the student's map.
     """
 
     def __init__(self, teachers: Sequence[Teacher], side: int, grid: Grid, **kwargs):
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**kwargs)
         self.side, self.networks, self.onto = side, [], []
         for teacher in teachers:
             network = teacher.network
@@ -53,6 +53,7 @@ class Faculty(keras.layers.Layer):
             cells = outputs[1].shape[1]
             own = map_grid(teacher.recipe, cells)
             self.onto.append(resampling(own, network.input.shape[1], grid, side))
+        self.trainable = False  # last, for it is handed down to what is there
 
     def call(self, film):
         """Says `logits` `(n, 3)` and `evidence` `(n, rows, columns)`.
