@@ -26,7 +26,7 @@ LAYERS = (
     {"evaluation"},
     {"card"},
     {"publishing"},
-    {"experiments"},
+    {"experiments", "folds"},
     {"commands", "web"},
 )
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}

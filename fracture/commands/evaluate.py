@@ -84,6 +84,11 @@ def _measure_anew(data: Path, weights: Path) -> None:
         fail(f"{weights} has no split.csv: which films were tested is not known")
     table = load_table(data, split_file, seed=0, train_only=())
     metrics = measure(weights, table, *trained)
+    for name in {
+        "out_of_fold",
+        "taught",
+    } & before.keys():  # these weights cannot say it
+        metrics[name] = before[name]
     write_metrics(weights, metrics)
     figures = plot_report(metrics["test"], weights / "figures")
     typer.echo(
