@@ -6,6 +6,8 @@
     python train.py --data FOLDER --push-to user/name
     python train.py --data FOLDER --compare p1
     python train.py --data FOLDER --search --trials 30 --minutes 10
+    python train.py --data FOLDER --folds 5 --out runs/folds
+    python train.py --data FOLDER --distil runs/folds --out weights
 
 FOLDER holds class folders (`normal/ hairline/ displaced/`, or `fractured/` beside
 `normal/`), a `manifest.csv`, or FracAtlas, MURA or the Fracture Multi-Region data as
@@ -14,14 +16,25 @@ set's own split, --published-split, and measures what that leaks), trains the he
 on the frozen backbone, fine-tunes in one or more phases, calibrates on the validation
 films, exports to ONNX, measures on the test films and renders the model card. It
 checkpoints after every epoch: after a kill, add --resume.
+
+--folds trains a network for each fold of all films but the test films, and reports what
+each says of films it never saw (out of fold). --distil lets those networks teach one
+student. It leaves the validation films out, which calibrate it; with --out-of-fold it
+learns from them, too, and what networks of its kind said out of fold calibrates it:
+
+    python train.py --data FOLDER --folds 5 --distil runs/folds --out runs/students
+    python train.py --data FOLDER --distil runs/folds --out-of-fold runs/students
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
+import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -37,10 +50,21 @@ from fracture.evaluation.measure import measure, write_metrics
 from fracture.experiments.comparison import ComparisonError, compare
 from fracture.experiments.papers import PAPERS
 from fracture.experiments.search import PUBLISHED, search
+from fracture.folds.cross_validation import (
+    FOLDS_FILE,
+    deal,
+    finished,
+    folds_of,
+    load_teachers,
+    recipe_of,
+    train_fold,
+)
+from fracture.folds.report import figures_of, read_report, report_folds
 from fracture.model.auxiliary_outputs import Exposure, fit_auxiliary_outputs
+from fracture.model.calibration import Serving
 from fracture.model.export import ParityError, export_weights
 from fracture.model.network import BackboneError, backbone_weights
-from fracture.model.recipe import Recipe
+from fracture.model.recipe import Recipe, RecipeError
 from fracture.model.recipes import RECIPES
 from fracture.publishing.model_repository import publish
 from fracture.training.checkpoint import HISTORY_FILE, Progress, write_history
@@ -48,7 +72,10 @@ from fracture.training.run import Run
 from fracture.training.stages import stage
 from fracture.weights import WeightsError
 
-_ERRORS = (BackboneError, ComparisonError, DatasetError, ParityError, WeightsError)
+_ERRORS = (
+    *(BackboneError, ComparisonError, DatasetError),
+    *(ParityError, RecipeError, WeightsError),
+)
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -75,6 +102,49 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="search the published grid of hyperparameters on validation films, and "
         "write OUT/search.md (default of OUT: runs/search)",
+    )
+    several.add_argument(
+        "--folds",
+        type=int,
+        metavar="N",
+        help="cross-validate: train N networks, each without one fold, and write "
+        "OUT/report.md (default of OUT: runs/RECIPE-folds)",
+    )
+    parser.add_argument(
+        "--fold",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="train these of the --folds alone; the report is of all that are finished",
+    )
+    parser.add_argument(
+        "--look-at-test",
+        action="store_true",
+        help="with --folds: report on the test films, too, all networks together; for "
+        "the last look, not for choosing",
+    )
+    parser.add_argument(
+        "--distil",
+        type=Path,
+        metavar="OUT",
+        help="the networks of --folds in this folder teach, instead of the labels; "
+        "with --folds each teaches the student of its own fold, which neither sees",
+    )
+    parser.add_argument(
+        "--out-of-fold",
+        type=Path,
+        metavar="OUT",
+        help="train on validation films as well, and calibrate by what the networks of "
+        "--folds in this folder said of films that they never saw",
+    )
+    parser.add_argument(
+        "--set",
+        dest="changes",
+        nargs="+",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="change the recipe: a field and its value in JSON, such as "
+        "augmentation.paste=0.1",
     )
     parser.add_argument(
         "--trials",
@@ -113,6 +183,14 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true", help="continue a stopped run")
     parser.add_argument(
+        "--workers", type=int, metavar="N", help="that make batches; default: the cores"
+    )
+    parser.add_argument(
+        "--processes",
+        action="store_true",
+        help="make batches in processes, not threads",
+    )
+    parser.add_argument(
         "--phantoms",
         type=int,
         default=100,
@@ -133,13 +211,22 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         args.minutes = args.minutes or 5.0
         if args.trials < 1:
             parser.error("--trials: at least one")
+    if args.folds is not None and args.folds < 2:
+        parser.error("--folds: at least two")
+    if not args.folds and (args.fold or args.look_at_test):
+        parser.error("--fold and --look-at-test go with --folds")
+    if args.folds and (args.out_of_fold or args.push_to):
+        parser.error("--folds makes no weights to serve")
+    if args.fold and not all(1 <= fold <= args.folds for fold in args.fold):
+        parser.error(f"--fold: from 1 to {args.folds}")
     return args
 
 
 def recipe_names(text: str) -> list[str]:
-    """`A,B,...`, a paper, or `all`."""
+    """`A,B,...`, a paper, or `all`: the shipped one and every paper's."""
     if text == "all":
-        return [name for name in RECIPES if name != "quick"]
+        papers = (paper.accuracy for paper in PAPERS.values())
+        return ["mobilenetv2", *itertools.chain.from_iterable(papers)]
     names = [*PAPERS[text].accuracy] if text in PAPERS else text.split(",")
     if unknown := set(names) - set(RECIPES):
         message = (
@@ -155,15 +242,29 @@ def main(argv: list[str] | None = None) -> None:
         return run_comparison(args)
     if args.search:
         return run_search(args)
+    if args.folds:
+        return run_folds(args)
     recipe, initial = choose_recipe(args)
     out = args.out or Path("runs") / recipe.name
-    checkpoints = start_or_resume(out / "checkpoint", args, recipe=recipe.to_dict())
+    settings = {"recipe": recipe.to_dict(), **origins(args)}
+    checkpoints = start_or_resume(out / "checkpoint", args, **settings)
+    said = read_report(args.out_of_fold) if args.out_of_fold else None
+    if said and recipe.chooses_by_validation:
+        raise DatasetError(
+            f"{recipe.name} stops or picks its epoch by validation films, and with "
+            "--out-of-fold there are none"
+        )
 
     with stage("films and their split"):
+        for folder in filter(None, (args.distil, args.out_of_fold)):
+            take_split(folder, out, whole=said is not None)
         table = read_films(out, args)
-        run = Run(recipe, table, args.seed, args.train_only)
+        run = make_run(recipe, table, args)
+        teachers = []
+        if args.distil:
+            teachers = load_teachers(args.distil, range(1, folds_of(args.distil) + 1))
     with stage(f"training, {len(recipe.phases)} phases"):
-        network = run.train(checkpoints, initial)
+        network = run.train(checkpoints, initial, teachers=teachers)
         history = Progress.load(checkpoints).history
         write_history(out / HISTORY_FILE, history)
         plot_curves(history, out / "figures" / "curves.png")
@@ -172,8 +273,11 @@ def main(argv: list[str] | None = None) -> None:
         squares = films.squares(recipe.image_size)
         exposure = Exposure.draw(network, squares, recipe.non_radiographs, args.seed)
         fit_auxiliary_outputs(network, exposure, films.examples, run.parts)
-    with stage("calibration on validation films, export"):
-        serving, probe = run.calibrate(network)
+    with stage("calibration, export"):
+        if said:
+            serving, probe = Serving.from_dict(said["serving"]), squares[:64]
+        else:
+            serving, probe = run.calibrate(network)
         provenance = table.counts()
         difference = export_weights(
             out, recipe, network, serving, run.parts, provenance, probe
@@ -183,6 +287,11 @@ def main(argv: list[str] | None = None) -> None:
     command = shlex.join(["python", "train.py", *arguments])
     at_hand = network, exposure, difference
     metrics = measure(out, table, command, args.seed, *at_hand)
+    if said:
+        metrics["out_of_fold"] = figures_of(said)
+    if teachers:
+        taught = {"teachers": len(teachers), "recipe": teachers[0].recipe.name}
+        metrics["taught"] = taught
     write_metrics(out, metrics)
     plot_report(metrics["test"], out / "figures")
     card = args.card or out / "MODEL_CARD.md"
@@ -196,6 +305,7 @@ def main(argv: list[str] | None = None) -> None:
 def choose_recipe(args: argparse.Namespace) -> tuple[Recipe, str | None]:
     """The recipe and what its backbone starts from; without weights from scratch."""
     recipe = RECIPES[args.recipe or ("mobilenetv2" if args.data else "quick")]
+    recipe = recipe.changed(args.changes)
     shipped = Path(__file__).parent / "weights"
     source = args.backbone_weights or ("imagenet" if args.data else str(shipped))
     initial = backbone_weights(recipe, source)
@@ -203,6 +313,64 @@ def choose_recipe(args: argparse.Namespace) -> tuple[Recipe, str | None]:
         print(f"there are no weights for {recipe.name} to start from: from scratch")
         recipe = recipe.from_scratch()
     return recipe, initial
+
+
+def make_run(recipe: Recipe, table: FilmTable, args: argparse.Namespace) -> Run:
+    """A recipe on all films, with batches made as asked for."""
+    makers = args.workers, args.processes
+    return Run(recipe, table, args.seed, args.train_only, *makers)
+
+
+def run_folds(args: argparse.Namespace) -> None:
+    """Cross-validates a recipe: trains what is not finished, reports on what is."""
+    recipe, initial = choose_recipe(args)
+    out = args.out or Path("runs") / f"{recipe.name}-folds"
+    settings = {"recipe": recipe.to_dict(), "folds": args.folds, **origins(args)}
+    start_or_resume(out, args, **settings)
+    with stage("films, split by group, dealt to folds"):
+        if args.distil:
+            take_split(args.distil, out, whole=False)
+            shutil.copy(args.distil / FOLDS_FILE, out / FOLDS_FILE)
+        table = read_films(out, args)
+        run = make_run(recipe, table, args)
+        folds = deal(table, out, args.folds, args.seed, args.train_only)
+    for fold in args.fold or range(1, args.folds + 1):
+        with stage(f"fold {fold} of {args.folds}"):
+            teachers = load_teachers(args.distil, [fold]) if args.distil else []
+            train_fold(run, folds, fold, out, initial, teachers)
+    with stage("figures out of fold"):
+        done = finished(out, args.folds)
+        report_folds(run, out, done, args.folds, args.look_at_test)
+    print(f"{out / 'report.md'} is of folds {', '.join(map(str, done))}")
+
+
+def origins(args: argparse.Namespace) -> dict[str, str]:
+    """The recipes of those that a run learns from or is calibrated by."""
+    folders = {"distil": args.distil, "out_of_fold": args.out_of_fold}
+    return {name: recipe_of(path).name for name, path in folders.items() if path}
+
+
+def take_split(folder: Path, out: Path, whole: bool) -> None:
+    """Splits films as a folder of --folds has them: its test films stay test films.
+
+    Args:
+        whole: whether validation films train as well.
+
+    Raises:
+        DatasetError: `out` has another split already.
+    """
+    path = folder / "split.csv"
+    if not path.is_file():
+        raise DatasetError(f"{folder} holds no split of --folds")
+    text = path.read_text(encoding="utf-8")
+    text = re.sub("^validation,", "train,", text, flags=re.M) if whole else text
+    there = out / "split.csv"
+    out.mkdir(parents=True, exist_ok=True)
+    if there.is_file() and sorted(there.read_text("utf-8").split()) != sorted(
+        text.split()
+    ):
+        raise DatasetError(f"{there} is another split than that of {path}")
+    there.write_text(text, encoding="utf-8")
 
 
 def run_comparison(args: argparse.Namespace) -> None:

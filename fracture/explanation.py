@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 # Anchors of matplotlib's "inferno" (CC0): perceptually uniform, safe in grey and for
 # colour-blind readers. Its first quarter is left out: it is as black as a film.
@@ -54,6 +56,29 @@ def draw_overlay(
     colour = Image.fromarray(colour_map()[level])
     mask = Image.fromarray((strength * opacity * 255).astype(np.uint8))
     return Image.composite(colour, film, mask)
+
+
+def draw_marks(picture: Image.Image, boxes: Sequence[tuple[int, ...]]) -> None:
+    """Outlines boxes, white on black so that they show on any film, and numbers them.
+
+    Args:
+        picture: RGB, drawn on.
+        boxes: `x0, y0, x1, y1` in its pixels.
+    """
+    draw = ImageDraw.Draw(picture)
+    line = max(1, round(max(picture.size) / 400))
+    for number, (x0, y0, x1, y1) in enumerate(boxes, 1):
+        for inset, colour in ((-line, "black"), (0, "white"), (line, "black")):
+            corners = (x0 + inset, y0 + inset, x1 - 1 - inset, y1 - 1 - inset)
+            if corners[0] <= corners[2] and corners[1] <= corners[3]:
+                draw.rectangle(corners, outline=colour, width=line)
+        at = (x0 + 3 * line, y0 + 2 * line)
+        draw.text(
+            *(at, str(number), "white"),
+            font_size=12 * line,
+            stroke_width=line,
+            stroke_fill="black",
+        )
 
 
 def locate(heatmap: np.ndarray) -> tuple[int, int]:

@@ -175,12 +175,12 @@ def test_faint_maps_point_nowhere(classifier, film):
 
 def test_overlay_colours_only_the_evidence(classifier, film):
     prediction = with_map(classifier.predict(film), slice(0, 2), slice(0, 7), 0.2)
-    overlay = np.asarray(prediction.overlay())
+    overlay = np.asarray(prediction.overlay(marks=False))
     assert overlay.shape == (*film.shape, 3)
     height = film.shape[0]
     np.testing.assert_array_equal(overlay[height // 2 :, :, 0], film[height // 2 :])
     assert (overlay[: height // 8].std(axis=-1) > 5).mean() > 0.9
-    plain = np.asarray(prediction.overlay(opacity=0))
+    plain = np.asarray(prediction.overlay(opacity=0, marks=False))
     np.testing.assert_array_equal(plain, np.stack([film] * 3, -1))
     with pytest.raises(ValueError, match="target must be one of"):
         prediction.overlay("broken")

@@ -26,7 +26,7 @@ LAYERS = (
     {"evaluation"},
     {"card"},
     {"publishing"},
-    {"experiments"},
+    {"experiments", "folds"},
     {"node"},
     {"commands", "web"},
 )

@@ -63,6 +63,8 @@ BAD = [
     *((("heatmap_grid", "step"), value) for value in (0, -1, NAN, INF, "16", None)),
     *((("heatmap_grid", "first"), value) for value in (NAN, -1, [], None)),
     *((("heatmap_reference",), value) for value in (0, -1, NAN, INF, "1", None, [])),
+    *((("marks",), value) for value in (5, [], {"side": 0.1}, {"side": 1, "last": 1})),
+    *((("marks",), {"side": value, "least": 0.3}) for value in (0, 2, NAN, "1", None)),
     *((("files",), value) for value in (5, [], {}, None)),
     *((("files", MODEL_FILE), value) for value in (5, None, "", "A" * 64, "0" * 63)),
 ]
@@ -115,7 +117,7 @@ def test_what_no_model_has_is_refused(folder, place, value):
     at[place[-1]] = value
     assert refused(folder, values) == "weights_config"
     del at[place[-1]]
-    if place[-1] != "specificity":
+    if place[-1] not in ("specificity", "marks"):
         assert refused(folder, values) == "weights_config"
 
 

@@ -34,7 +34,9 @@ def plot_curves(history: Sequence[dict], path: str | Path) -> None:
     starts = [i for i, row in enumerate(history, 1) if row["epoch"] == 1]
     for axis, (key, title) in zip(axes, panels, strict=True):
         axis.plot(epochs, [row[key] for row in history], "--", label="training")
-        axis.plot(epochs, [row[f"val_{key}"] for row in history], label="validation")
+        if f"val_{key}" in history[0]:
+            values = [row[f"val_{key}"] for row in history]
+            axis.plot(epochs, values, label="validation")
         for start in starts[1:]:
             axis.axvline(start - 0.5, color="0.8", linewidth=1, zorder=0)
         axis.set_title(title, fontsize=10)
@@ -44,7 +46,7 @@ def plot_curves(history: Sequence[dict], path: str | Path) -> None:
 
 
 def plot_report(report: Mapping, folder: str | Path) -> list[Path]:
-    """Draws the plots of each source that has normal and fractured films.
+    """Draws the plots of each source that has normal and fractured films, or marks.
 
     A plot of figures that an older report lacks is left out.
 
@@ -56,8 +58,9 @@ def plot_report(report: Mapping, folder: str | Path) -> list[Path]:
         What was written.
     """
     paths = []
-    for source, figures in report.get("fracture", {}).items():
-        for kind, draw in _KINDS.items():
+    drawn = [(kind, "fracture", draw) for kind, draw in _KINDS.items()]
+    for kind, section, draw in (*drawn, ("froc", "marks", _froc)):
+        for source, figures in report.get(section, {}).items():
             if not PLOTS[kind] <= figures.keys():
                 continue
             figure, axis = pyplot.subplots(figsize=(4.6, 4.0))
@@ -144,6 +147,20 @@ def _decision(axis: Axes, figures: Mapping) -> None:
     axis.set_xlabel("threshold of the fracture probability")
     axis.set_ylabel("net benefit")
     axis.legend(frameon=False, fontsize=8)
+
+
+def _froc(axis: Axes, figures: Mapping) -> None:
+    styles = (("strict", "--", GREY, "centre inside"), ("tolerant", "-", BLUE, "near"))
+    for hit, line, colour, words in styles:
+        curve = figures[hit]["curve"]
+        half = figures[hit]["at_0.5"]["value"]
+        label = words if half is None else f"{words}: {half:.2f} at 0.5"
+        places = curve["false_per_film"], curve["sensitivity"]
+        axis.plot(*places, line, color=colour, drawstyle="steps-post", label=label)
+    axis.set_xlabel("marks of a film that have no box")
+    axis.set_ylabel("share of boxes that have a mark")
+    axis.set_ylim(0, 1)
+    axis.legend(frameon=False, loc="lower right")
 
 
 _KINDS: dict[str, Callable[[Axes, Mapping], None]] = dict(

@@ -15,6 +15,7 @@ PLOTS = {
     "reliability": {"reliability", "ece"},
     "confusion": {"findings"},
     "decision": {"thresholds", "prevalence"},
+    "froc": {"strict", "tolerant", "films"},
 }
 
 

@@ -85,6 +85,11 @@ def _measure_anew(data: Path, weights: Path) -> None:
     published = is_published(before["command"])
     table = load_table(data, split_file, seed=0, train_only=(), published=published)
     metrics = measure(weights, table, *trained)
+    for name in {
+        "out_of_fold",
+        "taught",
+    } & before.keys():  # these weights cannot say it
+        metrics[name] = before[name]
     write_metrics(weights, metrics)
     figures = plot_report(metrics["test"], weights / "figures")
     typer.echo(

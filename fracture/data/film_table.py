@@ -65,6 +65,19 @@ class FilmTable:
             self._made[split] = FilmTable(*map(list, zip(*chosen, strict=True)))
         return self._made[split]
 
+    def fold(self, folds: Sequence[int], number: int) -> FilmTable:
+        """The same films, one fold held out for validation; all others train.
+
+        Args:
+            folds: see `fracture.data.splits.fold_examples`.
+        """
+        pairs = zip(self.splits, folds, strict=True)
+        splits = [
+            split if split == "test" else "validation" if fold == number else "train"
+            for split, fold in pairs
+        ]
+        return FilmTable(self.examples, self.films, splits, self.copies)
+
     def squares(self, size: int) -> np.ndarray:
         """The films letterboxed, `(n, size, size, 1)`; made once, not to be changed."""
         if size not in self._made:

@@ -6,7 +6,7 @@ import collections
 import dataclasses
 import hashlib
 import warnings
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -86,26 +86,91 @@ def split_examples(
     Raises:
         DatasetError: fewer than 20 groups to divide, or films of each label.
     """
+    examples = [
+        dataclasses.replace(example, group=group)
+        for example, group in zip(examples, groups, strict=True)
+    ]
     # A group that holds a training-only film must not be evaluated on either.
-    fixed = {g for e, g in zip(examples, groups, strict=True) if e.source in train_only}
-    free = [i for i, group in enumerate(groups) if group not in fixed]
+    fixed = {example.group for example in examples if example.source in train_only}
+    free = [i for i, example in enumerate(examples) if example.group not in fixed]
+    splits = ["train"] * len(examples)
+    for fold, members in enumerate(_deal(examples, free, _FOLDS, seed)):
+        for member in members if fold < 6 else ():
+            splits[member] = SPLITS[1] if fold < 3 else SPLITS[2]
+    return splits
+
+
+def fold_examples(
+    examples: Sequence[Example],
+    splits: Sequence[str],
+    count: int,
+    seed: int,
+    train_only: Collection[str] = (),
+) -> list[int]:
+    """Deals the films beside the test films to folds, whole groups at a time.
+
+    Stratified by source and label. The same seed gives the same folds.
+
+    Args:
+        examples: with their final `group`.
+        splits: one of `SPLITS` per film.
+        train_only: sources that every fold trains on, with the groups they are part of.
+
+    Returns:
+        One number per film, from 1 to `count`; 0 of films that no fold holds out.
+
+    Raises:
+        DatasetError: there are fewer groups than folds, or films of each label.
+    """
+    fixed = {example.group for example in examples if example.source in train_only}
+    free = [
+        i
+        for i, (example, split) in enumerate(zip(examples, splits, strict=True))
+        if split != "test" and example.group not in fixed
+    ]
+    folds = [0] * len(examples)
+    for fold, members in enumerate(_deal(examples, free, count, seed), 1):
+        for member in members:
+            folds[member] = fold
+    return folds
+
+
+def _deal(
+    examples: Sequence[Example], free: Sequence[int], count: int, seed: int
+) -> Iterator[list[int]]:
+    """Some of the films in so many parts: their indices, part after part."""
     strata = [f"{examples[i].source}|{examples[i].label}" for i in free]
+    groups = [examples[i].group for i in free]
     most = max(collections.Counter(strata).values(), default=0)
-    if min(most, len({groups[i] for i in free})) < _FOLDS:
+    if min(most, len(set(groups))) < count:
         raise DatasetError(
-            f"a split needs at least {_FOLDS} groups of films, and as many films of "
+            f"a split needs at least {count} groups of films, and as many films of "
             "one label"
         )
-    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=seed)
-    splits = ["train"] * len(examples)
+    folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # A class may have fewer films than there are folds; the rest still holds.
         warnings.filterwarnings("ignore", message="The least populated class")
-        parts = folds.split(free, strata, [groups[i] for i in free])
-        for fold, (_, members) in enumerate(parts):
-            for member in members if fold < 6 else ():
-                splits[free[member]] = SPLITS[1] if fold < 3 else SPLITS[2]
-    return splits
+        for _, members in folds.split(free, strata, groups):
+            yield [free[member] for member in members]
+
+
+def write_folds(
+    path: str | Path, examples: Sequence[Example], folds: Sequence[int]
+) -> None:
+    """Writes `fold, name` per film."""
+    rows = ((str(f), example.name) for example, f in zip(examples, folds, strict=True))
+    write_table(Path(path), ("fold", "name"), sorted(rows))
+
+
+def read_folds(path: str | Path) -> dict[str, int]:
+    """Film name -> fold, as written by `write_folds`.
+
+    Raises:
+        DatasetError: there is no such table.
+    """
+    rows = read_table(Path(path), ("fold", "name"))
+    return {row["name"]: int(row["fold"]) for row in rows}
 
 
 def published_splits(

@@ -20,6 +20,7 @@ from fracture.evaluation.cohort import Cohort, cross_table
 from fracture.evaluation.failures import describe_failures
 from fracture.evaluation.fracture_figures import fracture_figures
 from fracture.evaluation.localisation import localisation_figures
+from fracture.evaluation.marks import mark_figures
 from fracture.evaluation.metrics import Bootstrap
 from fracture.prediction import Prediction
 
@@ -43,7 +44,7 @@ def evaluate(
         Plain JSON types. `films`: source -> label -> finding -> count. Source ->
         figures under `fracture` (sources with normal and fractured films), `severity`
         (hairline against displaced), `classes` (sources that label all three) and
-        `localisation` (films with boxes). `body_part`: part -> figures;
+        `localisation` and `marks` (films with boxes). `body_part`: part -> figures;
         `likeliest_part`: how often it is right on films that show exactly one, if any;
         `failures`: the most confident errors; `draws` of the bootstrap; `heatmap_step`:
         pixels of the network's square from cell to cell. A figure is
@@ -52,7 +53,7 @@ def evaluate(
     """
     labels_of = source_labels(examples)
     films = Cohort(list(examples), np.asarray(groups), list(predictions))
-    sections = ("films", "fracture", "severity", "classes", "localisation")
+    sections = ("films", "fracture", "severity", "classes", "localisation", "marks")
     report: dict = {section: {} for section in sections}
     for source, labels in sorted(labels_of.items()):
         part = films.where(example.source == source for example in examples)
@@ -62,15 +63,14 @@ def evaluate(
         }
         if "normal" in labels and len(labels) > 1:
             report["fracture"][source] = fracture_figures(part)
-        if set(FRACTURE_CLASSES) <= labels:
-            known = part.where(np.isin(part.labels, FRACTURE_CLASSES))
-            report["severity"][source] = _severity_figures(known)
         if set(CLASSES) <= labels:
             known = part.where(np.isin(part.labels, CLASSES))
             called = known.probabilities.argmax(1)
             report["classes"][source] = _class_figures(known, called, CLASSES)
         if any(example.boxes for example in part.examples):
             report["localisation"][source] = localisation_figures(part)
+            report["marks"][source] = mark_figures(part)
+    report["severity"] = severity_figures(films)
     report["draws"] = metrics.DRAWS
     report["heatmap_step"] = predictions[0].config.heatmap_grid[1]
     report["body_part"] = _body_part_figures(films)
@@ -80,8 +80,22 @@ def evaluate(
     return report
 
 
+def severity_figures(films: Cohort) -> dict[str, dict]:
+    """Hairline against displaced, given that there is a fracture.
+
+    Returns:
+        Source -> figures, of the sources that tell them apart.
+    """
+    figures = {}
+    for source, labels in sorted(source_labels(films.examples).items()):
+        if set(FRACTURE_CLASSES) <= labels:
+            known = np.isin(films.labels, FRACTURE_CLASSES)
+            of_source = [example.source == source for example in films.examples]
+            figures[source] = _severity_figures(films.where(known & of_source))
+    return figures
+
+
 def _severity_figures(films: Cohort) -> dict:
-    """Hairline against displaced, given that there is a fracture."""
     _, hairline, displaced = films.probabilities.T
     score = displaced / np.maximum(hairline + displaced, 1e-12)
     truth = films.labels == "displaced"

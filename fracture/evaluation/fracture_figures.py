@@ -20,8 +20,7 @@ def fracture_figures(films: Cohort) -> dict:
     """Figures, curves, tables and subgroups of fracture against normal."""
     truth, score = films.fractured, films.score
     config = films.predictions[0].config
-    calibration = Calibration.from_dict(config.values["calibration"])
-    raw = 1 - calibration.undo(films.probabilities)[:, 0]
+    raw = 1 - _uncalibrated(films)[:, 0]
     draws, called = Bootstrap(films.groups), score >= 0.5
     named = np.array([list(FINDINGS).index(finding) for finding in films.findings])
     plain = films.where("hardware" not in example.tags for example in films.examples)
@@ -58,6 +57,16 @@ def fracture_figures(films: Cohort) -> dict:
             for name, chosen in _subgroups(films).items()
         },
     }
+
+
+def _uncalibrated(films: Cohort) -> np.ndarray:
+    """The softmax of the raw logits `(n, 3)`, each film by its own calibration."""
+    rows = zip(films.predictions, films.probabilities, strict=True)
+    found = [
+        Calibration.from_dict(film.config.values["calibration"]).undo(shares[None])[0]
+        for film, shares in rows
+    ]
+    return np.array(found).reshape(films.probabilities.shape)
 
 
 def _counts(films: Cohort) -> dict:

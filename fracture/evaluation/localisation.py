@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import norm
 
 from fracture.data.datasets import Example
+from fracture.data.example import Box
 from fracture.evaluation.cohort import Cohort
 from fracture.evaluation.metrics import Bootstrap, mean
 from fracture.explanation import locate
@@ -26,7 +27,17 @@ def box_area(example: Example) -> float:
 def box_size(example: Example) -> str | None:
     """Key of `BOX_SIZES`; None without boxes."""
     area = box_area(example)
-    return next(name for name, end in BOX_SIZES.items() if area < end) if area else None
+    return _name(area) if area else None
+
+
+def box_name(box: Box) -> str:
+    """Key of `BOX_SIZES`, of one box."""
+    x0, y0, x1, y1 = box
+    return _name((x1 - x0) * (y1 - y0))
+
+
+def _name(area: float) -> str:
+    return next(name for name, end in BOX_SIZES.items() if area < end)
 
 
 def localisation_figures(films: Cohort) -> dict:

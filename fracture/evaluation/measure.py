@@ -22,12 +22,12 @@ from fracture.model.backbones import BACKBONES
 from fracture.model.calibration import Calibration
 from fracture.model.export import measure_parity, serving_model
 from fracture.model.gradcam import gradcam_difference
-from fracture.model.network import load_network
+from fracture.model.network import load_network, multiply_accumulates
 from fracture.model.recipe import Recipe
 from fracture.training.stages import stage
 from fracture.weights import METRICS_FILE
 
-_PROBE = 64  # validation films that exported and Keras model are compared on
+_PROBE = 64  # films that exported and Keras model are compared on
 
 
 def measure(
@@ -61,13 +61,15 @@ def measure(
     recipe = Recipe.from_dict(config.values["recipe"])
     if network is None:
         _, network = load_network(folder)
-    parts = {split: table.of(split) for split in ("validation", "test")}
+    # Where the validation films were trained on there are none.
+    held_out = [s for s in ("validation", "test") if s == "test" or s in table.splits]
+    parts = {split: table.of(split) for split in held_out}
     test = parts["test"]
     squares = test.squares(recipe.image_size)
     fractured = [example.label != "normal" for example in test.examples]
     explained = (squares[fractured], test.groups[fractured])
     calibration = Calibration.from_dict(config.values["calibration"])
-    with stage("predicting validation and test films"):
+    with stage(f"predicting {' and '.join(held_out)} films"):
         cohorts = {
             split: Cohort(
                 part.examples, part.groups, predict_films(classifier, part.films, split)
@@ -83,9 +85,12 @@ def measure(
             split: evaluate(films.examples, films.groups, films.predictions)
             for split, films in cohorts.items()
         }
-        part_points = part_operating_points(cohorts["validation"], cohorts["test"])
+        part_points = {}
+        if "validation" in cohorts:
+            part_points = part_operating_points(cohorts["validation"], cohorts["test"])
     with stage("parity of the exported model, closed-form Grad-CAM"):
-        probe = parts["validation"].squares(recipe.image_size)[:_PROBE]
+        probed = parts["validation"] if "validation" in parts else table.of("train")
+        probe = probed.squares(recipe.image_size)[:_PROBE]
         if export_difference is None:
             keras_model = serving_model(network, calibration)
             export_difference = measure_parity(folder, keras_model, probe)
@@ -118,6 +123,7 @@ def measure(
             "alpha": recipe.alpha if backbone.has_width else None,
         },
         "parameters": network.count_params(),
+        "multiply_accumulates": multiply_accumulates(network),
         "seed": seed,
         "data": table.counts(),
         **({"leaks": table.leaks()} if is_published(command) else {}),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import multiprocessing
 import shutil
 import statistics
@@ -33,6 +32,7 @@ from fracture.model.network import (
     backbone_weights,
     build_network,
     load_network,
+    multiply_accumulates,
     recipe_of,
 )
 from fracture.model.recipe import Recipe
@@ -207,15 +207,6 @@ def _test_figures(folder: Path, test: FilmTable) -> dict:
         if name in BODY_PARTS
     }
     return {"source": source, **{key: figures[key] for key in keys}, "parts": parts}
-
-
-def multiply_accumulates(network: keras.Model) -> int:
-    """Of one film, in convolutions and dense layers."""
-    return sum(
-        math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
-        for layer in network.layers
-        if getattr(layer, "kernel", None) is not None
-    )
 
 
 def _latency(folder: Path) -> float:

@@ -15,6 +15,7 @@ from scipy.special import log_softmax, logsumexp, softmax
 from sklearn.metrics import roc_curve
 
 from fracture.data.datasets import DatasetError
+from fracture.model.novelty import QUANTILE
 
 RULE_OUT_SENSITIVITY = 0.95
 RULE_IN_SPECIFICITY = 0.95
@@ -78,7 +79,7 @@ class Calibration:
 
 @dataclasses.dataclass(frozen=True)
 class Serving:
-    """What validation films say about serving a network.
+    """What films that a network was not trained on say about serving it.
 
     Attributes:
         calibration: of its logits.
@@ -91,6 +92,46 @@ class Serving:
     operating_points: dict[str, dict]
     heatmap_reference: float
     novelty_threshold: float
+
+    @classmethod
+    def fit(
+        cls,
+        logits: np.ndarray,
+        sets: np.ndarray,
+        strongest: np.ndarray,
+        novelty: np.ndarray,
+    ) -> Serving:
+        """Fits all of it.
+
+        Args:
+            logits: `(n, 3)`.
+            sets: `(n, 2, 3)`, see `fracture.data.labels.label_sets`.
+            strongest: `(n,)`, of each film's fracture map.
+            novelty: `(n,)`, log-odds.
+
+        Raises:
+            DatasetError: see `operating_points`.
+        """
+        calibration = Calibration.fit(logits, sets)
+        probability = 1 - calibration.probabilities(logits)[:, 0]
+        can_be_normal, fractured = sets[:, 1, 0] == 1, sets[:, 0, 0] == 0
+        return cls(
+            calibration,
+            operating_points(fractured[can_be_normal], probability[can_be_normal]),
+            # A network that learned nothing may have maps that are zero everywhere.
+            max(float(np.percentile(strongest[fractured], 75)), 1e-6),
+            float(np.quantile(novelty, QUANTILE)),
+        )
+
+    def to_dict(self) -> dict:
+        """As plain JSON types."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Serving:
+        """Inverse of `to_dict`."""
+        calibration = Calibration.from_dict(values["calibration"])
+        return cls(**{**values, "calibration": calibration})
 
 
 def operating_points(fractured: np.ndarray, probability: np.ndarray) -> dict[str, dict]:

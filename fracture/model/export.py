@@ -18,7 +18,14 @@ from fracture.model.network import load_network, map_grid
 from fracture.model.novelty import QUANTILE
 from fracture.model.recipe import Recipe
 from fracture.version import __version__
-from fracture.weights import CONFIG_FILE, FORMAT, KERAS_FILE, MODEL_FILE, sha256
+from fracture.weights import (
+    CONFIG_FILE,
+    FORMAT,
+    KERAS_FILE,
+    MARKS,
+    MODEL_FILE,
+    sha256,
+)
 
 TOLERANCE = 1e-4
 _BATCH = 8
@@ -111,6 +118,7 @@ def export_weights(
         "operating_points": serving.operating_points,
         "heatmap_grid": {"first": first, "step": step},
         "heatmap_reference": serving.heatmap_reference,
+        "marks": MARKS,
         "recipe": recipe.to_dict(),
         "data": provenance,
         "packages": _package_versions(),

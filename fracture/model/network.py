@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import keras
 
-from fracture.model.backbones import BACKBONES, MOMENTUM
+from fracture.model.backbones import BACKBONES
+from fracture.model.backbones.backbone import MOMENTUM
 from fracture.model.filters import FILTERS
 from fracture.model.heads import CascadeHead, ExplainedHead
 from fracture.model.novelty import Novelty
@@ -133,6 +135,15 @@ def map_grid(recipe: Recipe, cells: int, phase: Phase | None = None) -> Grid:
     return Grid(first - (backbone.stride - step), step, cells)
 
 
+def multiply_accumulates(network: keras.Model) -> int:
+    """Of one film, in convolutions and dense layers."""
+    return sum(
+        math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
+        for layer in network.layers
+        if getattr(layer, "kernel", None) is not None
+    )
+
+
 def backbone_weights(recipe: Recipe, source: str) -> str | None:
     """What `build_network` may start a recipe from; None is from scratch.
 
@@ -148,7 +159,8 @@ def backbone_weights(recipe: Recipe, source: str) -> str | None:
         return source
     if (folder / CONFIG_FILE).is_file():
         lender = recipe_of(folder)
-        same = (lender.backbone, lender.alpha) == (recipe.backbone, recipe.alpha)
+        lent = BACKBONES[lender.backbone].file
+        same = (lent, lender.alpha) == (backbone.file, recipe.alpha)
         return source if same else None
     path = folder / backbone.file.format(alpha=recipe.alpha)
     return str(path) if path.is_file() else None

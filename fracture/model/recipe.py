@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Iterable
+
+
+class RecipeError(ValueError):
+    """A recipe cannot be changed like this; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +24,21 @@ class Augmentation:
         gamma: exponent of the grey curve, from 1 / (1 + gamma) to 1 + gamma.
         noise: largest standard deviation of added Gaussian noise, grey levels.
         horizontal_flip, vertical_flip: with probability one half.
+
+    The rest is off unless asked for, and has random streams of its own: whoever does
+    not ask gets the same films as before it was there.
+
+    Attributes:
+        scale: smallest and largest size of the film in its frame, relative, evenly on
+            a logarithmic scale; boxes stay in view.
+        blur: largest standard deviation of a Gaussian blur of half the films, pixels.
+        jpeg: lowest quality, 1 to 95, of half the films; 0 is off.
+        collimation: share of films with black or grey borders; boxes stay in view.
+        paste: share of normal films for which a fracture of another film of the same
+            body part is looked for; it is pasted where one fits, in about a third, see
+            `fracture.training.paste`.
+        mixup: both parameters of the Beta distribution of the share that one of two
+            films has in their mixture (Zhang et al., ICLR 2018); 0 is off.
     """
 
     rotation: float = 20.0
@@ -29,6 +50,12 @@ class Augmentation:
     noise: float = 0.0
     horizontal_flip: bool = True
     vertical_flip: bool = True
+    scale: tuple[float, float] | None = None
+    blur: float = 0.0
+    jpeg: int = 0
+    collimation: float = 0.0
+    paste: float = 0.0
+    mixup: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,10 +150,42 @@ class Recipe:
     @classmethod
     def from_dict(cls, values: dict) -> Recipe:
         """Inverse of `to_dict`, also after a pass through JSON."""
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        values = _tuples(values)
         values["phases"] = tuple(Phase(**phase) for phase in values["phases"])
-        values["augmentation"] = Augmentation(**values["augmentation"])
+        values["augmentation"] = Augmentation(**_tuples(values["augmentation"]))
         return cls(**values)
+
+    def changed(self, changes: Iterable[str]) -> Recipe:
+        """The same with other values of some fields.
+
+        Args:
+            changes: each `FIELD=VALUE` or `augmentation.FIELD=VALUE`, values in JSON.
+
+        Raises:
+            RecipeError: there is no such field, or the value is no JSON.
+        """
+        values = self.to_dict()
+        for change in changes:
+            name, _, text = change.partition("=")
+            *outer, field = name.split(".")
+            inside = values["augmentation"] if outer == ["augmentation"] else values
+            if outer not in ([], ["augmentation"]) or field not in inside:
+                raise RecipeError(f"a recipe has no field {name!r}")
+            try:
+                inside[field] = json.loads(text)
+            except ValueError as error:
+                message = f"{change!r}: the value is no JSON, such as 0.5 or null"
+                raise RecipeError(message) from error
+        try:
+            return Recipe.from_dict(values)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise RecipeError(f"no recipe has these values: {error}") from error
+
+    @property
+    def chooses_by_validation(self) -> bool:
+        """Whether validation films decide when it stops or which epoch it keeps."""
+        picks = self.keep == "best" and not all(phase.ema for phase in self.phases)
+        return picks or bool(self.early_stopping or self.plateau)
 
     def from_scratch(self) -> Recipe:
         """The same without pretrained weights: a first phase that trains everything.
@@ -137,3 +196,8 @@ class Recipe:
         return dataclasses.replace(
             self, pretrained=False, train_batch_norm=True, phases=phases
         )
+
+
+def _tuples(values: dict) -> dict:
+    """Values as they were before a pass through JSON."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}

@@ -40,6 +40,47 @@ _QUICK = dataclasses.replace(
     non_radiographs=20,
 )
 
+# === What the next version is made of, see benchmarks/experiments.md ===
+_FINER = dataclasses.replace(
+    _DEFAULT,
+    name="mobilenetv2-320",
+    description=(
+        "The shipped backbone at 320 pixels, its last map merged with the one before "
+        "the last stride: the finer map at the price of the coarser one. Films "
+        "in many sizes, collimated, blurred, compressed, some with a pasted fracture."
+    ),
+    backbone="mobilenetv2-pyramid",
+    image_size=320,
+    output_stride=None,
+    phases=(Phase(1, 1e-3), Phase(16, 3e-4, unfreeze="block_3", ema=0.995)),
+    augmentation=dataclasses.replace(
+        _DEFAULT.augmentation,
+        **dict(
+            zoom=0.0, scale=(0.5, 1.6), blur=1.0, jpeg=40, collimation=0.3, paste=0.2
+        ),
+    ),
+)
+_SMALL = dataclasses.replace(
+    _FINER,
+    name="mobilenetv3-320",
+    description="MobileNetV3-Small with the same pyramid: a quarter of the arithmetic.",
+    backbone="mobilenetv3small-pyramid",
+    phases=(Phase(1, 1e-3), Phase(20, 3e-4, unfreeze="all", ema=0.995)),
+)
+# Function matching (Beyer et al., CVPR 2022): long, on mixed films, without labels.
+_STUDENTS = [
+    dataclasses.replace(
+        recipe,
+        name=f"{recipe.name}-student",
+        description=f"{recipe.description} Taught by other networks, for long.",
+        phases=(Phase(60, 5e-4, unfreeze="all", ema=0.999),),
+        weight_decay=1e-4,
+        dropout=(0.0, 0.0),
+        augmentation=dataclasses.replace(recipe.augmentation, mixup=1.0),
+    )
+    for recipe in (_FINER, _SMALL)
+]
+
 # === P1: the published system ===
 _PAPER = Recipe(
     name="mobilenetv2-paper",
@@ -234,6 +275,9 @@ RECIPES: dict[str, Recipe] = {
     for recipe in (
         _DEFAULT,
         _QUICK,
+        _FINER,
+        _SMALL,
+        *_STUDENTS,
         _PAPER,
         _PAPER_WIDE,
         _PAPER_NARROW,

@@ -2,6 +2,7 @@
 
 from fracture.prediction.field import Field
 from fracture.prediction.finding import FINDINGS, Finding
+from fracture.prediction.marks import Mark
 from fracture.prediction.prediction import FIELDS, Prediction
 
-__all__ = ["FIELDS", "FINDINGS", "Field", "Finding", "Prediction"]
+__all__ = ["FIELDS", "FINDINGS", "Field", "Finding", "Mark", "Prediction"]

@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 
 from fracture.classes import CLASSES, CLEAR_PART, MAPS
-from fracture.explanation import describe_location, draw_overlay, locate
+from fracture.explanation import describe_location, draw_marks, draw_overlay, locate
 from fracture.prediction.field import Field, answer
 from fracture.prediction.finding import Finding, Severity, decide, grade
+from fracture.prediction.marks import Mark, find_marks
 from fracture.radiograph import Letterbox, Notice, Radiograph
 from fracture.weights import WeightsConfig
 
@@ -100,6 +101,23 @@ class Prediction:
         """`(x, y)` of the strongest evidence, in pixels of the film."""
         return locate(self.heatmap)
 
+    @functools.cached_property
+    def marks(self) -> tuple[Mark, ...]:
+        """Where a fracture may be, the surest first; at most five.
+
+        None where no fracture was seen or the film was not judged.
+        """
+        if self.finding in (Finding.NO_FRACTURE_SEEN, Finding.NOT_JUDGED):
+            return ()
+        config, (height, width) = self.config, self.film.pixels.shape
+        return find_marks(
+            Letterbox(height, width, config.image_size),
+            self.grids[MAPS.index("fracture")],
+            config.heatmap_grid,
+            self.fracture_probability,
+            config.marks,
+        )
+
     @property
     def heatmap(self) -> np.ndarray:
         """Evidence of a fracture: float32 `(height, width)` of the film, >= 0.
@@ -128,8 +146,10 @@ class Prediction:
     def _drawn(self) -> dict[str, np.ndarray]:
         return {}
 
-    def overlay(self, target: str = "fracture", opacity: float = 0.6) -> Image.Image:
-        """The film with a heatmap in colour, RGB, at the film's size.
+    def overlay(
+        self, target: str = "fracture", opacity: float = 0.6, marks: bool = True
+    ) -> Image.Image:
+        """The film with a heatmap in colour and its marks, RGB, at the film's size.
 
         Colours are relative to the strength that clear evidence has on validation
         films, not to this film's own maximum: weak evidence looks weak.
@@ -137,6 +157,7 @@ class Prediction:
         Args:
             target: "fracture" or a class.
             opacity: of the strongest evidence, in [0, 1].
+            marks: whether to outline `marks`, where the target is a fracture.
 
         Raises:
             ValueError: unknown target, or opacity out of range.
@@ -144,7 +165,11 @@ class Prediction:
         if target not in MAPS:
             raise ValueError(f"target must be one of {', '.join(MAPS)}, got {target!r}")
         strength = self._map(target) / self.config.heatmap_reference
-        return draw_overlay(self.film.pixels, strength, opacity)
+        overlay = draw_overlay(self.film.pixels, strength, opacity)
+        if marks and target == "fracture":
+            boxes = [(mark.x0, mark.y0, mark.x1, mark.y1) for mark in self.marks]
+            draw_marks(overlay, boxes)
+        return overlay
 
     def to_dict(self) -> dict:
         """Plain JSON types, what every surface returns: see `FIELDS`."""
@@ -189,6 +214,12 @@ FIELDS = (
     Field("location", str, "Where the evidence of a fracture lies, in a sentence."),
     Field("peak_x", int, "Where the evidence peaks.", _FROM_LEFT, lambda p: p.peak[0]),
     Field("peak_y", int, "Where the evidence peaks.", _FROM_TOP, lambda p: p.peak[1]),
+    Field(
+        "marks",
+        list[Mark],
+        "Where a fracture may be, the surest first; none where no fracture was seen.",
+        "pixels of the film from its left upper corner; score 0 to 1",
+    ),
     Field(
         "film_width", int, "Width as read.", "pixels", lambda p: p.film.pixels.shape[1]
     ),

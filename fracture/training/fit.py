@@ -12,6 +12,13 @@ from fracture.model.network import Grid, build_network, map_grid, set_trainable
 from fracture.model.recipe import Phase, Recipe
 from fracture.training.batches import FilmSequence
 from fracture.training.checkpoint import AfterEpoch, Checkpoint, Progress
+from fracture.training.distillation import (
+    STUDENT_METRICS,
+    Teacher,
+    map_matching_loss,
+    matching_loss,
+    taught,
+)
 from fracture.training.losses import (
     FractureAUROC,
     LabelSetAccuracy,
@@ -19,8 +26,8 @@ from fracture.training.losses import (
     localisation_loss,
 )
 
-# Image size and map cells -> training and validation films.
-MakeSequences = Callable[[int, Grid], tuple[FilmSequence, FilmSequence]]
+# Image size and map cells -> training films, and validation films if there are any.
+MakeSequences = Callable[[int, Grid], tuple[FilmSequence, FilmSequence | None]]
 
 
 def fit(
@@ -31,6 +38,7 @@ def fit(
     seed: int = 0,
     parts: Sequence[str] = (),
     after_epoch: AfterEpoch | None = None,
+    teachers: Sequence[Teacher] = (),
 ) -> keras.Model:
     """Trains a recipe, continuing from the checkpoint in `folder` if there is one.
 
@@ -42,6 +50,7 @@ def fit(
         parts: body parts that the network names.
         after_epoch: is given the history after each checkpoint; what it raises ends
             the training.
+        teachers: whose answers it learns instead of labels and boxes, if there are any.
 
     Returns:
         The trained network at `recipe.image_size`.
@@ -54,16 +63,17 @@ def fit(
     for index in range(progress.phase, len(recipe.phases)):
         phase = recipe.phases[index]
         initial = None if index else backbone_weights
-        model = build_network(recipe, phase, initial, parts)
+        network = build_network(recipe, phase, initial, parts)
         if index:
-            model.load_weights(carried)
-        sequences = films, _ = phase_sequences(recipe, phase, model, make_sequences)
+            network.load_weights(carried)
+        sequences = films, _ = phase_sequences(recipe, phase, network, make_sequences)
         if recipe.head == "cascade" and not progress.epoch:
             squares = films.squares[..., None]
-            fit_cascade(model, squares, films.examples, parts, components=not index)
+            fit_cascade(network, squares, films.examples, parts, components=not index)
+        model = compile_phase(recipe, phase, network, len(films), teachers)
         _run_phase(recipe, phase, model, sequences, folder, progress, after_epoch)
         carried = folder / f"phase{index + 1}-start.weights.h5"
-        _bare(model).save_weights(carried)
+        _bare(network).save_weights(carried)
         progress.phase, progress.epoch, progress.callbacks = index + 1, 0, {}
         progress.save(folder)
     model = build_network(recipe, parts=parts)
@@ -73,27 +83,38 @@ def fit(
 
 def phase_sequences(
     recipe: Recipe, phase: Phase, model: keras.Model, make_sequences: MakeSequences
-) -> tuple[FilmSequence, FilmSequence]:
+) -> tuple[FilmSequence, FilmSequence | None]:
     """Training and validation films as a phase's network takes them."""
     cells = model.output["evidence"].shape[1]
     return make_sequences(model.input.shape[1], map_grid(recipe, cells, phase))
 
 
 def compile_phase(
-    recipe: Recipe, phase: Phase, model: keras.Model, steps: int
+    recipe: Recipe,
+    phase: Phase,
+    model: keras.Model,
+    steps: int,
+    teachers: Sequence[Teacher] = (),
 ) -> keras.Model:
     """The same layers as a phase trains them, in epochs of `steps` batches.
 
     Only the two outputs that have a loss are left.
     """
     set_trainable(model, recipe, phase.unfreeze)
-    outputs = {name: model.output[name] for name in ("logits", "evidence")}
-    model = keras.Model(model.input, outputs)
+    if teachers:
+        grid = map_grid(recipe, model.output["evidence"].shape[1], phase)
+        model = taught(model, grid, teachers)
+        losses, metrics = (matching_loss, map_matching_loss), STUDENT_METRICS
+    else:
+        outputs = {name: model.output[name] for name in ("logits", "evidence")}
+        model = keras.Model(model.input, outputs)
+        losses = label_set_loss, localisation_loss
+        metrics = LabelSetAccuracy, FractureAUROC
     model.compile(
         optimizer=_optimizer(recipe, phase, steps),
-        loss={"logits": label_set_loss, "evidence": localisation_loss},
+        loss=dict(zip(("logits", "evidence"), losses, strict=True)),
         loss_weights={"logits": 1.0, "evidence": recipe.localisation_weight},
-        weighted_metrics={"logits": [LabelSetAccuracy(), FractureAUROC()]},
+        weighted_metrics={"logits": [metric() for metric in metrics]},
     )
     return model
 
@@ -115,13 +136,12 @@ def _run_phase(
     recipe: Recipe,
     phase: Phase,
     model: keras.Model,
-    sequences: tuple[FilmSequence, FilmSequence],
+    sequences: tuple[FilmSequence, FilmSequence | None],
     folder: Path,
     progress: Progress,
     after_epoch: AfterEpoch | None,
 ) -> None:
     films, validation = sequences
-    model = compile_phase(recipe, phase, model, len(films))
     if progress.epoch:
         model.optimizer.build(model.trainable_variables)
         model.load_weights(folder / progress.weights)

@@ -14,8 +14,19 @@ def _logsumexp(logits, members):
 
 
 def label_set_loss(sets, logits):
-    """Per-film loss `(n,)` for `sets` `(n, 2, 3)` and `logits` `(n, 3)`."""
+    """Per-film loss `(n,)` for `sets` `(n, 2, 3)` and `logits` `(n, 3)`.
+
+    Of two films that were mixed, `(n, 2, 2, 3)`, the mean by their shares.
+    """
     logits = keras.ops.cast(logits, "float32")
+    if len(sets.shape) == 4:
+        sets = keras.ops.cast(sets, "float32")
+        first, second = (
+            keras.ops.max(sets[:, film], axis=(1, 2))
+            * label_set_loss(keras.ops.sign(sets[:, film]), logits)
+            for film in (0, 1)
+        )
+        return first + second
     return _logsumexp(logits, sets[:, 1]) - _logsumexp(logits, sets[:, 0])
 
 
@@ -54,7 +65,13 @@ class LabelSetAccuracy(keras.metrics.MeanMetricWrapper):
         super().__init__(fn=_label_set_hit, name=name)
 
 
+def _unmixed(sets):
+    """The label sets of films, of a mixture those of its greater part."""
+    return keras.ops.sign(sets[:, 0]) if len(sets.shape) == 4 else sets
+
+
 def _label_set_hit(sets, logits):
+    sets = _unmixed(sets)
     best = keras.ops.argmax(logits - _FAR * (1 - sets[:, 1]), axis=-1)
     return keras.ops.sum(keras.ops.one_hot(best, len(CLASSES)) * sets[:, 0], axis=-1)
 
@@ -66,6 +83,7 @@ class FractureAUROC(keras.metrics.AUC):
         super().__init__(num_thresholds=1000, from_logits=True, name=name)
 
     def update_state(self, sets, logits, sample_weight=None):
+        sets = _unmixed(sets)
         super().update_state(
             1 - sets[:, 0, 0], fracture_logit(logits), sample_weight=sets[:, 1, 0]
         )

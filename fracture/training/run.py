@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import keras
@@ -13,12 +13,12 @@ from fracture.classes import MAPS
 from fracture.data.datasets import source_labels
 from fracture.data.film_table import FilmTable
 from fracture.model.auxiliary_outputs import named_parts
-from fracture.model.calibration import Calibration, Serving, operating_points
+from fracture.model.calibration import Serving
 from fracture.model.network import Grid, map_grid
-from fracture.model.novelty import QUANTILE
 from fracture.model.recipe import Recipe
 from fracture.training.batches import FilmSequence
 from fracture.training.checkpoint import AfterEpoch
+from fracture.training.distillation import Teacher
 from fracture.training.fit import fit
 
 
@@ -28,12 +28,16 @@ class Run:
 
     Attributes:
         train_only: sources whose labels are too noisy to evaluate on.
+        workers: that make batches; None is one for each core.
+        processes: whether they are processes, not threads.
     """
 
     recipe: Recipe
     table: FilmTable
     seed: int = 0
     train_only: Collection[str] = ()
+    workers: int | None = None
+    processes: bool = False
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -62,12 +66,21 @@ class Run:
             seed=self.seed,
             labels_of=source_labels(self.table.examples),
             squares=part.squares(size),
+            workers=self.workers,
+            processes=self.processes,
             **shown,
         )
 
-    def sequences(self, size: int, grid: Grid) -> tuple[FilmSequence, FilmSequence]:
-        """Training and validation films."""
-        return self.films("train", size, grid), self.films("validation", size, grid)
+    def sequences(
+        self, size: int, grid: Grid
+    ) -> tuple[FilmSequence, FilmSequence | None]:
+        """Training films, and validation films where there are any."""
+        splits = ("train", "validation")
+        films, validation = (
+            self.films(split, size, grid) if split in self.table.splits else None
+            for split in splits
+        )
+        return films, validation
 
     def served(self, split: str, network: keras.Model) -> FilmSequence:
         """The films of a split as the finished network sees them."""
@@ -79,26 +92,19 @@ class Run:
         checkpoints: Path,
         backbone_weights: str | None,
         after_epoch: AfterEpoch | None = None,
+        teachers: Sequence[Teacher] = (),
     ) -> keras.Model:
         """Trains, or goes on where `checkpoints` stand; see `fit`."""
         films = self.recipe, self.sequences
-        how = backbone_weights, self.seed, self.parts, after_epoch
+        how = backbone_weights, self.seed, self.parts, after_epoch, teachers
         return fit(*films, checkpoints, *how)
 
     def calibrate(self, network: keras.Model) -> tuple[Serving, np.ndarray]:
         """What validation films say, and 64 of them, `(64, size, size, 1)`."""
         films = self.served("validation", network)
         outputs = network.predict(films)
-        calibration = Calibration.fit(outputs["logits"], films.sets)
-        probability = 1 - calibration.probabilities(outputs["logits"])[:, 0]
-        can_be_normal = films.sets[:, 1, 0] == 1
-        fractured = films.sets[:, 0, 0] == 0
         strongest = outputs["heatmaps"][..., MAPS.index("fracture")].max((1, 2))
-        serving = Serving(
-            calibration,
-            operating_points(fractured[can_be_normal], probability[can_be_normal]),
-            # A network that learned nothing may have maps that are zero everywhere.
-            max(float(np.percentile(strongest[fractured], 75)), 1e-6),
-            float(np.quantile(outputs["novelty"], QUANTILE)),
+        serving = Serving.fit(
+            outputs["logits"], films.sets, strongest, outputs["novelty"]
         )
         return serving, films.squares[:64, ..., None]

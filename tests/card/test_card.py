@@ -118,6 +118,46 @@ def test_every_section_is_there(metrics):
     assert render_card(metrics) == card
 
 
+def test_figures_out_of_fold_stand_beside_those_of_the_test(metrics):
+    """And what calibrates the network is said to come from there."""
+    of_folds = copy.deepcopy(metrics["test"])
+    of_folds["fracture"]["atlas"]["auroc"]["value"] = 0.98765
+    metrics["out_of_fold"] = {"recipe": "kin", "folds": 5, **of_folds}
+    metrics["taught"] = {"teachers": 5, "recipe": "masters"}
+    del metrics["validation"]
+    card = render_card(metrics)
+    for text in (
+        "| figure | source | out of fold (95 % interval) | test (95 % interval) | n |",
+        "| AUROC, fracture against normal | atlas | 0.988 (",
+        "5 networks of the recipe `kin`",
+        "taught by 5 networks of `masters`",
+        "films out of fold; probabilities are right",
+        "| out of fold | atlas | centre inside a box | ",
+    ):
+        assert text in card
+    assert "from the validation films" not in card
+
+
+def test_a_student_calibrated_on_validation_films_says_who_saw_them(metrics):
+    assert "taught by" not in render_card(metrics)
+    metrics["taught"] = {"teachers": 5, "recipe": "masters"}
+    assert "each of these films was new to one alone" in render_card(metrics)
+
+
+def test_marks_have_a_table_and_a_plot(metrics):
+    card = render_card(metrics)
+    figure = metrics["test"]["marks"]["atlas"]["tolerant"]["at_0.5"]
+    low, high = figure["ci95"]
+    assert f"{figure['value']:.3f} ({low:.3f} to {high:.3f})" in card
+    assert "within 15 pixels of a box, large boxes" in card
+    assert "](weights/figures/froc-atlas.png)" in card
+    del metrics["test"]["marks"]
+    assert "Do the marks?" not in render_card(metrics)  # of before there were any
+    metrics["multiply_accumulates"] = 664_104_704
+    card = render_card(metrics)
+    assert "| test | | not measured |" in card and "0.66 G multiply-adds" in card
+
+
 def numbers(value):
     """Paths of all numbers within nested metrics, curves of figures left out."""
     if isinstance(value, dict):
@@ -202,7 +242,7 @@ def test_a_few_films_make_a_card(labels, tmp_path):
     card = (tmp_path / "card.md").read_text(encoding="utf-8")
     assert card == render_card(metrics)
     plots = list((weights / "figures").glob("*"))
-    assert len(plots) == (4 if "normal" in labels else 0)
+    assert len(plots) == (5 if "normal" in labels else 1)
     for path in plots:
         assert f"](weights/figures/{path.name})" in card
 
@@ -364,7 +404,8 @@ def test_a_published_split_says_what_it_leaks(metrics):
 def test_a_plot_of_what_is_missing_is_not_drawn(metrics, tmp_path):
     del metrics["test"]["fracture"]["atlas"]["ece"]
     drawn = {path.name for path in plot_report(metrics["test"], tmp_path)}
-    assert drawn == {f"{kind}-atlas.png" for kind in ("roc", "confusion", "decision")}
+    kinds = ("roc", "confusion", "decision", "froc")
+    assert drawn == {f"{kind}-atlas.png" for kind in kinds}
     card = render_card(metrics)
     assert "Reliability diagram, atlas: not measured" in card
     assert all(f"/{name})" in card for name in drawn)

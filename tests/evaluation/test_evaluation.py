@@ -407,8 +407,7 @@ def test_thresholds_of_body_parts():
 def test_plots_are_small_and_the_same_again(report, tmp_path):
     paths = plot_report(report, tmp_path / "once")
     again = plot_report(json.loads(json.dumps(report)), tmp_path / "again")
-    assert [p.name for p in paths] == [
-        f"{kind}-atlas.png" for kind in ("roc", "reliability", "confusion", "decision")
-    ]
+    kinds = ("roc", "reliability", "confusion", "decision", "froc")
+    assert [p.name for p in paths] == [f"{kind}-atlas.png" for kind in kinds]
     for one, other in zip(paths, again, strict=True):
         assert one.read_bytes() == other.read_bytes() and one.stat().st_size < 100_000

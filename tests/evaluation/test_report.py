@@ -46,7 +46,10 @@ def test_a_folder_or_its_manifest_is_measured(phantoms, tmp_path, manifest):
     assert report["unreadable"][0]["code"] in result.output
     assert report["fracture"]["phantom"]["films"] == 8
     assert report["classes"]["phantom"]["accuracy"]["n"] == 8
-    assert len(list((tmp_path / "out" / "report_figures").glob("*.png"))) == 4
+    assert (
+        "Marks against boxes" in result.output and report["marks"]["phantom"]["boxes"]
+    )
+    assert len(list((tmp_path / "out" / "report_figures").glob("*.png"))) == 5
 
 
 def test_a_source_without_normals_and_without_groups(phantoms, tmp_path):

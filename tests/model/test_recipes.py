@@ -25,6 +25,7 @@ from fracture.model.network import (
     backbone_weights,
     build_network,
     map_grid,
+    multiply_accumulates,
     set_trainable,
 )
 from fracture.model.recipes import RECIPES
@@ -39,11 +40,13 @@ SERVING = Serving(
 )
 LARGE = ("resnet50", "densenet121", "inceptionv3", "vgg16")
 LARGE += ("mobilenetv2", "mobilenetv3small-cnn")  # the first one all tests export
+LARGE += ("mobilenetv2-pyramid",)
 # Recipes of large networks, and sisters of others.
 SLOW = ("resnet50-cascade", "inception", "densenet121", "vgg16", "resnet50")
 SLOW += ("quick", "mobilenetv2-paper", "mobilenetv2-paper-1.0", "mobilenetv3-hybrid")
 SLOW += ("mobilenetv2-paper-0.35", "mobilenetv2-cascade")
 PARTS = ("hand", "leg")
+SLOW += ("mobilenetv2-320", "mobilenetv2-320-student", "mobilenetv3-320-student")
 LABELS = ("normal", "hairline", "displaced")
 
 
@@ -145,6 +148,21 @@ def test_cells_lie_where_their_receptive_fields_do(backbone):
     at = (np.arange(recipe.image_size) + 0.5) @ np.stack([seen.sum(0), seen.sum(1)], 1)
     expected = grid.first + cell * grid.step
     np.testing.assert_allclose(at / seen.sum(), expected, atol=max(3, 0.3 * grid.step))
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("mobilenetv2-320", 0.75e9), ("mobilenetv3-320", 0.2e9), ("mobilenetv2", 1.66e9)],
+)
+def test_a_finer_map_costs_little(name, most):
+    """Stride 16 at 320 pixels, and the shipped network's arithmetic beside it."""
+    network = build_network(RECIPES[name])
+    assert 0.5 * most < multiply_accumulates(network) <= most
+    grid = map_grid(RECIPES[name], network.output["evidence"].shape[1])
+    # Every cell in the film, and all of the film in cells.
+    assert grid.step == 16
+    if name != "mobilenetv2":
+        assert (grid.first, grid.cells) == (8, 20)
 
 
 def test_one_sigmoid_never_grades(phantoms, tmp_path):

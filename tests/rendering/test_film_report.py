@@ -40,6 +40,23 @@ def test_the_report_holds_what_the_prediction_says(prediction):
     assert report.count('class="heat"') == 1
 
 
+def test_the_report_outlines_the_marks(prediction):
+    sure = dataclasses.replace(
+        prediction, probabilities={"normal": 0.1, "hairline": 0.2, "displaced": 0.7}
+    )
+    report = render_film_report(Result("film.png", sure))
+    height, width = sure.film.pixels.shape
+    assert f'<svg class="marks" viewBox="0 0 {width} {height}"' in report
+    assert len(sure.marks) >= 1 and report.count("<text") == len(sure.marks)
+    for mark in sure.marks:
+        assert f'x="{mark.x0}" y="{mark.y0}" width="{mark.x1 - mark.x0}"' in report
+        assert f"score {mark.score:.2f}" in report
+    clear = dataclasses.replace(
+        prediction, probabilities={"normal": 0.9, "hairline": 0.0, "displaced": 0.1}
+    )
+    assert "<svg" not in render_film_report(Result("film.png", clear))
+
+
 def test_the_report_loads_nothing(prediction):
     report = render_film_report(Result("film.png", prediction))
     assert "<script" not in report and "<link" not in report

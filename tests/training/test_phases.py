@@ -15,18 +15,28 @@ from fracture.training.fit import compile_phase
 SLOW = ("resnet50-cascade", "resnet50", "densenet121", "vgg16", "inception")
 SLOW += ("quick", "mobilenetv2-paper-1.0", "mobilenetv2-paper-0.35")
 PARTS = ("hand", "leg")
+SLOW += ("mobilenetv2-320-student",)
+SLOW += ("mobilenetv3-320", "mobilenetv3-320-student")
 HEAD = r"head/(hidden|classifier)/(kernel|bias)"
 TAUGHT = rf"{HEAD}|head/log_sharpness"  # by boxes
 CASCADE = "head/(kernels|biases)"  # the general classifier and those of the parts
 MOBILE = "(expand|depthwise|project)/kernel|Conv_1/kernel"
 PLAIN = r"conv\d/.*"
 NORMED = r"conv\d(_bn)?/.*"  # with their statistics
+SMALL = r"conv(_1)?/kernel|expanded_conv\w*(?<!_bn)/(kernel|bias)"
+PYRAMID = rf"pyramid_\w+/.*|{TAUGHT}"
 ADDED = rf"added\d(_bn)?/.*|{HEAD}"
 LAST_30 = rf"block_1[456]_{MOBILE}|{HEAD}"  # ten of them: batch norms stay
 # Recipe -> what moves in each phase, as patterns of whole names.
 MOVES = {
     "mobilenetv2": (TAUGHT, *[rf"block_([3-9]|1\d)_{MOBILE}|{TAUGHT}"] * 2),
     "quick": (TAUGHT, rf"block_1[3-6]_{MOBILE}|{TAUGHT}"),
+    "mobilenetv2-320": (PYRAMID, rf"block_([3-9]|1\d)_{MOBILE}|{PYRAMID}"),
+    "mobilenetv2-320-student": (
+        rf"Conv1/kernel|(block_\d+|expanded_conv)_{MOBILE}|{PYRAMID}",
+    ),
+    "mobilenetv3-320": (PYRAMID, rf"{SMALL}|{PYRAMID}"),
+    "mobilenetv3-320-student": (rf"{SMALL}|{PYRAMID}",),
     "mobilenetv2-paper": (HEAD, LAST_30),
     "mobilenetv2-paper-1.0": (HEAD, LAST_30),
     "mobilenetv2-paper-0.35": (HEAD, LAST_30),
@@ -42,7 +52,7 @@ MOVES = {
     "cracknet": (rf"{NORMED}|{HEAD}",),
     "mobilenetv3-hybrid": (
         ADDED,
-        rf"conv(_1)?/kernel|expanded_conv\w*(?<!_bn)/(kernel|bias)|{ADDED}",
+        rf"{SMALL}|{ADDED}",
     ),
     "densenet121": (
         HEAD,

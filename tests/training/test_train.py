@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from hub_server import TOKEN
+from toy_recipes import PLAIN, TINY
 from typer.testing import CliRunner
 
 from fracture import FractureClassifier
@@ -24,23 +25,6 @@ from fracture.training.checkpoint import Progress
 from fracture.training.fit import fit
 
 NAME = "someone/fracture"
-TINY = dataclasses.replace(
-    RECIPES["quick"],
-    alpha=0.35,
-    pretrained=False,
-    train_batch_norm=True,
-    image_size=64,
-    hidden_units=8,
-    batch_size=16,
-    phases=(Phase(1, 1e-3), Phase(3, 1e-3, unfreeze="block_16", ema=0.8)),
-)
-
-# For what does not depend on the backbone: its graph is built in a second.
-PLAIN = dataclasses.replace(
-    TINY,
-    backbone="cnn-norm",
-    phases=(Phase(1, 1e-3), Phase(3, 1e-3, unfreeze="conv4", ema=0.8)),
-)
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)

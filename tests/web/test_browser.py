@@ -232,6 +232,11 @@ def test_the_viewer_answers_without_a_request(page):
         heat = page.locator("img.heat:visible")
         expect(heat).to_have_count(1)
         expect(heat).to_have_attribute("data-target", name.lower())
+    marks = page.locator("svg.marks")
+    expect(marks).to_be_visible()
+    assert marks.bounding_box() == page.locator("img.film").bounding_box()
+    page.get_by_role("checkbox", name="Marks").uncheck()
+    expect(marks).to_be_hidden()
     page.get_by_role("slider", name="Opacity").focus()
     page.keyboard.press("Home")
     expect(heat).to_have_css("opacity", "0")
@@ -245,6 +250,7 @@ def test_the_viewer_answers_without_a_request(page):
     expect(film).to_have_css("filter", "brightness(1) contrast(2.5)")
     page.get_by_role("button", name="Reset").click()
     expect(heat).to_have_css("opacity", "0.6")
+    expect(marks).to_be_visible()
     expect(film).to_have_css("filter", "brightness(1) contrast(1)")
     assert over.evaluate("e => getComputedStyle(e).clipPath") == before
     assert requests == []

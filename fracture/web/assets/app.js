@@ -59,6 +59,7 @@
     const viewer = target.closest(".viewer");
     if (!viewer) return;
     if (target.dataset.set) viewer.style.setProperty(target.dataset.set, target.value + target.dataset.unit);
+    else if (target.dataset.show) viewer.querySelector(`.${target.dataset.show}`).style.display = target.checked ? "" : "none";
     else if (target.type === "radio")
       for (const heat of viewer.querySelectorAll(".heat")) heat.hidden = heat.dataset.target !== target.value;
   });

@@ -1,0 +1,1 @@
+"""Cross-validation: every film judged by a network that never saw its group."""
