@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from fracture.data.datasets import list_films
-from fracture.data.duplicates import find_duplicates, thumbnail
+from fracture.data.duplicates import find_duplicates, join_groups, thumbnail
 from fracture.data.example import Example
 from fracture.data.film_table import read_films
 from fracture.data.formats.manifest import write_manifest
 from fracture.data.formats.table import write_table
 from fracture.data.labels import ALLOWED
-from fracture.data.splits import given_splits, join_groups
+from fracture.data.splits import given_splits
 from fracture.radiograph import RadiographError
 
 KINDS = ("exact", "near", "rotated", "mirrored")

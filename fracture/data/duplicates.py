@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import threadpoolctl
@@ -19,6 +19,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from fracture.data import alignment
+from fracture.data.example import Example
 from fracture.data.perceptual_hash import Candidate, find_candidates
 from fracture.radiograph.letterbox import Letterbox
 
@@ -162,3 +163,47 @@ def _match(first: int, second: int, pose: np.ndarray, similarity: float) -> Matc
         turn = turn * (-1, 1)
     rotation = np.degrees(np.arctan2(turn[0, 1] - turn[1, 0], np.trace(turn)))
     return Match(first, second, min(similarity, 1.0), float(rotation), mirrored)
+
+
+def near_duplicate_groups(
+    examples: Sequence[Example], films: Sequence[np.ndarray]
+) -> list[str]:
+    """Joins copies of films with the groups that are already known.
+
+    Args:
+        examples: their `group`, where not empty, is kept together.
+        films: uint8 `(height, width)` each, at any size.
+
+    Returns:
+        One group name per film.
+    """
+    return join_groups(examples, find_copies(films))
+
+
+def find_copies(films: Sequence[np.ndarray]) -> list[tuple[int, int]]:
+    """Pairs of indices of films that show the same."""
+    matches = find_duplicates([thumbnail(film) for film in films])
+    return [(match.first, match.second) for match in matches]
+
+
+def join_groups(
+    examples: Sequence[Example], pairs: Iterable[tuple[int, int]]
+) -> list[str]:
+    """One group name per film: the known groups, joined by pairs of indices."""
+    parent = list(range(len(examples)))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    first: dict[str, int] = {}
+    for index, example in enumerate(examples):
+        if example.group:
+            parent[index] = root(first.setdefault(example.group, index))
+    for pair in pairs:
+        one, other = sorted(map(root, pair))
+        parent[other] = one
+    heads = [examples[root(index)] for index in range(len(examples))]
+    return [head.group or f"{head.source}/{head.name}" for head in heads]

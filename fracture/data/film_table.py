@@ -13,10 +13,9 @@ import numpy as np
 from tqdm import tqdm
 
 from fracture.data.datasets import load_examples
+from fracture.data.duplicates import find_copies, join_groups
 from fracture.data.example import DatasetError, Example
 from fracture.data.splits import (
-    find_copies,
-    join_groups,
     leaks,
     published_splits,
     read_split,

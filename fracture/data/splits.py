@@ -9,60 +9,15 @@ import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from fracture.data.duplicates import find_duplicates, thumbnail
+from fracture.data.duplicates import join_groups
 from fracture.data.example import SPLIT_OF_FOLDER, DatasetError, Example
 from fracture.data.formats.table import read_table, write_table
 
 SPLITS = ("train", "validation", "test")
 SPLIT_FILE = "split.csv"
 _FOLDS = 20  # 14 + 3 + 3 of them are the published 70 / 15 / 15
-
-
-def near_duplicate_groups(
-    examples: Sequence[Example], films: Sequence[np.ndarray]
-) -> list[str]:
-    """Joins copies of films with the groups that are already known.
-
-    Args:
-        examples: their `group`, where not empty, is kept together.
-        films: uint8 `(height, width)` each, at any size.
-
-    Returns:
-        One group name per film.
-    """
-    return join_groups(examples, find_copies(films))
-
-
-def find_copies(films: Sequence[np.ndarray]) -> list[tuple[int, int]]:
-    """Pairs of indices of films that show the same, see `fracture.data.duplicates`."""
-    matches = find_duplicates([thumbnail(film) for film in films])
-    return [(match.first, match.second) for match in matches]
-
-
-def join_groups(
-    examples: Sequence[Example], pairs: Iterable[tuple[int, int]]
-) -> list[str]:
-    """One group name per film: the known groups, joined by pairs of indices."""
-    parent = list(range(len(examples)))
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = parent[index]
-        return index
-
-    first: dict[str, int] = {}
-    for index, example in enumerate(examples):
-        if example.group:
-            parent[index] = root(first.setdefault(example.group, index))
-    for pair in pairs:
-        one, other = sorted(map(root, pair))
-        parent[other] = one
-    heads = [examples[root(index)] for index in range(len(examples))]
-    return [head.group or f"{head.source}/{head.name}" for head in heads]
 
 
 def split_examples(

@@ -17,12 +17,14 @@ from fracture.classifier import FractureClassifier
 from fracture.data.datasets import Example, source_labels
 from fracture.evaluation import metrics
 from fracture.evaluation.cohort import Cohort, cross_table
-from fracture.evaluation.failures import describe_failures
 from fracture.evaluation.fracture_figures import fracture_figures
-from fracture.evaluation.localisation import localisation_figures
+from fracture.evaluation.localisation import box_area, box_size, localisation_figures
 from fracture.evaluation.marks import mark_figures
 from fracture.evaluation.metrics import Bootstrap
-from fracture.prediction import Prediction
+from fracture.prediction import Finding, Prediction
+
+_FAILURES = 6  # of each kind that are described
+_VIEWS = ("frontal", "lateral", "oblique")
 
 
 def predict_films(
@@ -76,7 +78,7 @@ def evaluate(
     report["body_part"] = _body_part_figures(films)
     report["likeliest_part"] = _likeliest_part(films)
     speaking = films.where("normal" in labels_of[e.source] for e in examples)
-    report["failures"] = describe_failures(speaking)
+    report["failures"] = _describe_failures(speaking)
     return report
 
 
@@ -153,3 +155,60 @@ def _likeliest_part(films: Cohort) -> dict:
     said = [max(p.body_parts, key=p.body_parts.__getitem__) for p in one.predictions]
     right = [part in e.tags for part, e in zip(said, one.examples, strict=True)]
     return Bootstrap(one.groups).share(np.array(right)) if right else {}
+
+
+def _describe_failures(cohort: Cohort) -> dict[str, list[dict]]:
+    """The fractured films ruled out and the normal films ruled in, surest first.
+
+    Returns:
+        `missed` and `false_alarms`, at most six films each: `name`,
+        `fracture_probability`, `tags`, `box_area` (of the largest box, as a share of
+        the film; None without boxes) and a `sentence`.
+    """
+    films = sorted(
+        zip(cohort.examples, cohort.predictions, strict=True),
+        key=lambda film: (film[1].fracture_probability, film[0].name),
+    )
+    missed = [
+        _describe(example, prediction)
+        for example, prediction in films
+        if example.label != "normal" and prediction.finding is Finding.NO_FRACTURE_SEEN
+    ]
+    alarms = [
+        _describe(example, prediction)
+        for example, prediction in reversed(films)
+        if example.label == "normal"
+        and prediction.finding is Finding.FRACTURE_SUSPECTED
+    ]
+    return {"missed": missed[:_FAILURES], "false_alarms": alarms[:_FAILURES]}
+
+
+def _describe(example: Example, prediction: Prediction) -> dict:
+    probability = round(prediction.fracture_probability, 4)
+    area = round(box_area(example), 5) or None
+    parts = [part for part in BODY_PARTS if part in example.tags]
+    views = [view for view in _VIEWS if view in example.tags]
+    rest = sorted(example.tags.difference(parts, views))
+    facts = [
+        f"labelled {example.label}",
+        *([" and ".join(parts)] if parts else []),
+        *([f"{' and '.join(views)} view"] if views else []),
+        *rest,
+    ]
+    if area:
+        boxes = len(example.boxes)
+        marked = "a marked region" if boxes == 1 else f"{boxes} marked regions, one"
+        facts.append(
+            f"{marked} of {100 * area:.1f} % of the film ({box_size(example)})"
+        )
+    sentence = (
+        f"{', '.join(facts)}: {prediction.finding.words.lower()}, with a fracture "
+        f"probability of {probability:.3f}."
+    )
+    return {
+        "name": example.name,
+        "fracture_probability": probability,
+        "tags": sorted(example.tags),
+        "box_area": area,
+        "sentence": sentence[0].upper() + sentence[1:],
+    }

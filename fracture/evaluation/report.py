@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from fracture.classifier import FractureClassifier
 from fracture.data.datasets import DatasetError, Example, load_examples
-from fracture.data.splits import near_duplicate_groups, read_split
+from fracture.data.duplicates import near_duplicate_groups
+from fracture.data.splits import read_split
 from fracture.evaluation.evaluate import evaluate
 from fracture.prediction import Prediction
 from fracture.radiograph import Radiograph, RadiographError, read_radiograph

@@ -20,9 +20,10 @@ from PIL import Image
 from fracture.card.figures import BLUE, GREY, ORANGE, save_figure
 from fracture.card.markdown import render
 from fracture.data.datasets import load_examples
+from fracture.data.duplicates import near_duplicate_groups
 from fracture.data.example import DatasetError, Example
 from fracture.data.film_table import FilmTable, read_films
-from fracture.data.splits import near_duplicate_groups, split_examples
+from fracture.data.splits import split_examples
 from fracture.evaluation import metrics
 from fracture.evaluation.metrics import Bootstrap
 from fracture.model.network import backbone_weights

@@ -19,9 +19,8 @@ from fracture.folds.held_out import (
     save_network,
 )
 from fracture.model.auxiliary_outputs import Exposure, fit_auxiliary_outputs
-from fracture.model.network import build_network
 from fracture.model.recipe import Recipe
-from fracture.training.checkpoint import Progress, write_history
+from fracture.training.checkpoint import HISTORY_FILE, Progress, write_history
 from fracture.training.distillation import Teacher
 from fracture.training.run import Run
 
@@ -97,7 +96,7 @@ def train_fold(
     run = dataclasses.replace(run, table=table)
     checkpoints = place / "checkpoint"
     network = run.train(checkpoints, backbone_weights, teachers=teachers)
-    write_history(place / "history.csv", Progress.load(checkpoints).history)
+    write_history(place / HISTORY_FILE, Progress.load(checkpoints).history)
     films = table.of("train")
     squares = films.squares(recipe.image_size)
     exposure = Exposure.draw(network, squares, recipe.non_radiographs, run.seed)

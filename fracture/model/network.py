@@ -238,14 +238,13 @@ def set_trainable(
     elif isinstance(unfreeze, int):
         start = max(0, len(layers) - unfreeze)
     else:
-        found = (i for i, x in enumerate(layers) if x.name.startswith(unfreeze))
-        start = next(found, None)
-        if start is None:
+        names = (i for i, x in enumerate(layers) if x.name.startswith(unfreeze))
+        if (start := next(names, None)) is None:
             raise ValueError(f"no backbone layer's name starts with {unfreeze!r}")
     for index, layer in enumerate(layers):
         learns = recipe.train_batch_norm or not _is_norm(layer)
         layer.trainable = index >= start and learns
 
 
-def _is_norm(layer: keras.Layer) -> bool:
+def _is_norm(layer) -> bool:
     return isinstance(layer, keras.layers.BatchNormalization)

@@ -5,13 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fracture.data.duplicates import find_copies, near_duplicate_groups
 from fracture.data.example import DatasetError, Example
 from fracture.data.phantom import draw_phantom
 from fracture.data.splits import (
     SPLITS,
-    find_copies,
     leaks,
-    near_duplicate_groups,
     published_splits,
     read_split,
     split_examples,

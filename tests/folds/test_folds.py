@@ -15,7 +15,7 @@ from fracture.data.labels import label_sets
 from fracture.data.splits import fold_examples, read_folds, read_split
 from fracture.folds.answers import cross_calibrate, serve
 from fracture.folds.cross_validation import deal, load_teachers, train_fold
-from fracture.folds.held_out import HeldOut, load_weights, save_weights
+from fracture.folds.held_out import HeldOut, load_network, save_network
 from fracture.folds.report import read_report, report_folds
 from fracture.model.calibration import Serving
 from fracture.model.network import build_network
@@ -209,21 +209,22 @@ def test_what_does_not_fit_together_is_refused(folder, table, tmp_path, patched)
         train_fold(Run(picky, table), folds, 1, tmp_path, None)
     with pytest.raises(DatasetError, match="no networks of --folds"):
         load_teachers(tmp_path, [1])
-    other = build_network(dataclasses.replace(BRIEF, hidden_units=4))
+    other = dataclasses.replace(BRIEF, hidden_units=4)
     with pytest.raises(DatasetError, match="cannot be used"):
-        load_weights(other, folder / "fold-1" / "weights.npz")
+        load_network(other, folder / "fold-1" / "weights.npz")
     (tmp_path / "films.npz").write_bytes(b"PK")
     with pytest.raises(DatasetError, match="cannot be read"):
         HeldOut.load(tmp_path / "films.npz")
 
 
 def test_weights_beyond_half_precision_stay_whole(tmp_path):
-    network = build_network(BRIEF)
+    network = build_network(BRIEF, parts=("hand", "leg"))
     values = network.get_weights()
     values[0][:] = 1e6
     network.set_weights(values)
-    save_weights(network, tmp_path / "weights.npz")
-    load_weights(network, tmp_path / "weights.npz")
+    save_network(network, ("hand", "leg"), tmp_path / "weights.npz")
+    network = load_network(BRIEF, tmp_path / "weights.npz")
+    assert network.output["body_parts"].shape[1] == 2
     for before, after in zip(values, network.get_weights(), strict=True):
         np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-6)
 

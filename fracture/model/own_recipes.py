@@ -1,0 +1,84 @@
+"""This project's own recipes: the shipped network, and what the next is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from fracture.model.recipe import Augmentation, Phase, Recipe
+
+_DEFAULT = Recipe(
+    name="mobilenetv2",
+    description=(
+        "The shipped network: the published system at full width and a resolution "
+        "near the films' own, scaled as the ImageNet weights expect, its heatmap "
+        "taught by box annotations."
+    ),
+    image_size=384,
+    value_range=(-1.0, 1.0),
+    dropout=(0.5, 0.3),
+    phases=(
+        Phase(1, 1e-3, None, 320, 32),
+        Phase(14, 3e-4, "block_3", 320, 32, ema=0.995),
+        Phase(6, 1e-4, "block_3", 384, 32, ema=0.995),
+    ),
+    weight_decay=0.01,
+    schedule="cosine",
+    fracture_repeats=4,
+    localisation_weight=0.3,
+    output_stride=16,
+    augmentation=Augmentation(shift=0.1, contrast=0.2, gamma=0.25, noise=6.0),
+)
+
+_QUICK = dataclasses.replace(
+    _DEFAULT,
+    name="quick",
+    description="A few minutes on two cores: to see the pipeline work.",
+    image_size=160,
+    output_stride=None,
+    phases=(Phase(1, 1e-3), Phase(3, 3e-4, unfreeze="block_13")),
+    fracture_repeats=1,
+    non_radiographs=20,
+)
+
+# What the next version is made of, see benchmarks/experiments.md.
+_FINER = dataclasses.replace(
+    _DEFAULT,
+    name="mobilenetv2-320",
+    description=(
+        "The shipped backbone at 320 pixels, its last map merged with the one before "
+        "the last stride: the finer map at the price of the coarser one. Films "
+        "in many sizes, collimated, blurred, compressed, some with a pasted fracture."
+    ),
+    backbone="mobilenetv2-pyramid",
+    image_size=320,
+    output_stride=None,
+    phases=(Phase(1, 1e-3), Phase(16, 3e-4, unfreeze="block_3", ema=0.995)),
+    augmentation=dataclasses.replace(
+        _DEFAULT.augmentation,
+        **dict(
+            zoom=0.0, scale=(0.5, 1.6), blur=1.0, jpeg=40, collimation=0.3, paste=0.2
+        ),
+    ),
+)
+_SMALL = dataclasses.replace(
+    _FINER,
+    name="mobilenetv3-320",
+    description="MobileNetV3-Small with the same pyramid: a quarter of the arithmetic.",
+    backbone="mobilenetv3small-pyramid",
+    phases=(Phase(1, 1e-3), Phase(20, 3e-4, unfreeze="all", ema=0.995)),
+)
+# Function matching (Beyer et al., CVPR 2022): long, on mixed films, without labels.
+_STUDENTS = [
+    dataclasses.replace(
+        recipe,
+        name=f"{recipe.name}-student",
+        description=f"{recipe.description} Taught by other networks, for long.",
+        phases=(Phase(60, 5e-4, unfreeze="all", ema=0.999),),
+        weight_decay=1e-4,
+        dropout=(0.0, 0.0),
+        augmentation=dataclasses.replace(recipe.augmentation, mixup=1.0),
+    )
+    for recipe in (_FINER, _SMALL)
+]
+
+OWN: tuple[Recipe, ...] = (_DEFAULT, _QUICK, _FINER, _SMALL, *_STUDENTS)
