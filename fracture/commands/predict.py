@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from tqdm import tqdm
 
 from fracture.commands.options import (
     STOPPED,
@@ -137,12 +136,13 @@ def predict(
     """
     from fracture.classifier import FractureClassifier
     from fracture.commands import films as many
-    from fracture.commands.cluster import run_far
-    from fracture.commands.partitions import MANIFEST, Lines, Parquet
     from fracture.commands.remote import reading
     from fracture.engine import AUTO
     from fracture.radiograph import RadiographError, ReaderPool
 
+    if ray:
+        from fracture.commands.cluster import run_far
+        from fracture.commands.partitions import MANIFEST, Lines, Parquet
     kind = kind or (Format.parquet if ray else _guess(out))
     if kind is Format.table and (out or resume):
         raise typer.BadParameter("a table is for reading: use csv or jsonl with --out")
@@ -165,21 +165,23 @@ def predict(
         fail(f"{error} [{error.code}]")
     if not names:
         fail("no film found")
-    limits = seconds, megabytes
-    at_once = min(jobs or os.cpu_count() or 1, len(names))
+    limits, cores = (seconds, megabytes), os.cpu_count() or 1
+    at_once = min(jobs or cores, len(names))
+    threads = max(1, cores // at_once)  # for each film; they change no bit of it
     if not ray:  # they load while the model does
         readers = context.with_resource(ReaderPool(at_once, *limits))
     with told():
-        classifier = FractureClassifier.from_pretrained(weights, 1, engine, at_once)
+        classifier = FractureClassifier.from_pretrained(
+            weights, threads, engine, at_once
+        )
     if engine == AUTO:
         typer.echo(f"fracture: engine {classifier.engine.name}", err=True)
     writers = {Format.table: People, Format.csv: Csv, Format.jsonl: JsonLines}
-    writer = writers.get(kind, Parquet)()
     if ray:
-        parts = writer if kind is Format.parquet else Lines(writer)
+        parts = Parquet() if kind is Format.parquet else Lines(writers[kind]())
         run_far(names, classifier, parts, f".{kind.value}", out, ray, jobs, limits)
         return
-    written = []
+    writer, written = writers[kind](), []
     if resume:
         try:
             version = classifier.config.model_version
@@ -209,8 +211,11 @@ def predict(
     bar = {"initial": len(written), "total": len(names), "unit": "film", "leave": False}
     with contextlib.closing(answers):
         try:
-            counted = tqdm(answers, disable=hidden or None, **bar)
-            unreadable += write(counted, writer, out)
+            if len(names) > 1:
+                from tqdm import tqdm  # which one film need not wait for
+
+                answers = tqdm(answers, disable=hidden or None, **bar)
+            unreadable += write(answers, writer, out)
         except KeyboardInterrupt:
             typer.echo("fracture: stopped; with --out, --resume goes on", err=True)
             raise typer.Exit(STOPPED) from None

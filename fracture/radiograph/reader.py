@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from fracture.radiograph import dicom, pool, raster
+from fracture.radiograph import pool
 from fracture.radiograph.radiograph import (
     LOW_SIDE,
     Decoded,
@@ -60,6 +60,9 @@ def read_radiograph(
     """
     if isinstance(source, Radiograph):
         return source
+    # Whoever has films read elsewhere starts without the decoders.
+    from fracture.radiograph import dicom, raster
+
     max_pixels = min(max_pixels, Image.MAX_IMAGE_PIXELS or max_pixels)
     kind, data = "array", b""
     try:

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from fracture.radiograph import dicom, raster  # noqa: F401  before the first film
 from fracture.radiograph.radiograph import NeedsProcess, RadiographError
 from fracture.radiograph.reader import read_radiograph, read_tags
 

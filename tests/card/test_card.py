@@ -75,6 +75,21 @@ def make_metrics(films):
                 "difference": figure(1.25, 0.8, 1.6),
             },
         },
+        "engines": {
+            "openvino": {
+                "version": "2026.4",
+                "films": 400,
+                "changed": 0.005,
+                "probability_difference": 0.0148,
+                "map_difference": 0.0105,
+                "fracture": {
+                    "atlas": {
+                        "auroc": figure(0.936, 0.88, 0.976),
+                        "ece": figure(0.047, 0.037, 0.096),
+                    }
+                },
+            }
+        },
         "validation": report,
         "test": copy.deepcopy(report),
     }
@@ -113,6 +128,7 @@ def test_every_section_is_there(metrics):
         "weights/figures/roc-atlas.png",
         "accuracy 89.26 %",
         "| leg | 80 | 20 | rule-in |",
+        "| openvino | 2026.4 | 2 of 400 | 1.5e-02 | 1.1e-02 | 0.936 (0.880 to 0.976) |",
     ):
         assert text in card
     assert render_card(metrics) == card
