@@ -6,6 +6,8 @@ import contextlib
 import ctypes
 import threading
 
+from threadpoolctl import threadpool_limits
+
 from fracture.classifier import FractureClassifier
 from fracture.node.config import NodeConfig, NodeError
 from fracture.node.delivery import Sender
@@ -44,6 +46,8 @@ class Node:
         limits = self._config.limits
         spool = Spool(self._config.spool)
         with (
+            # Films are judged side by side; BLAS's own threads would only spin.
+            threadpool_limits(1, user_api="blas"),
             spool.held(),
             ReaderPool(
                 limits.jobs, limits.reader_seconds, limits.reader_megabytes
