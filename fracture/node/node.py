@@ -9,7 +9,8 @@ import threading
 from threadpoolctl import threadpool_limits
 
 from fracture.classifier import FractureClassifier
-from fracture.node.config import NodeConfig, NodeError
+from fracture.node import NodeError
+from fracture.node.config import NodeConfig
 from fracture.node.delivery import Sender
 from fracture.node.pacs import connect
 from fracture.node.pacs.pacs import Film, Refused, Unreachable

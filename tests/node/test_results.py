@@ -294,6 +294,7 @@ def test_dciodvfy_finds_no_error(build, kind, classifier, tmp_path):
 PIXELMED = Path("/usr/share/java/pixelmed.jar")  # Debian's libpixelmed-java
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not PIXELMED.exists() or not shutil.which("java"), reason="PixelMed: not installed"
 )
