@@ -127,7 +127,7 @@ def _run(config: NodeConfig) -> None:
 def _told() -> Iterator[None]:
     """What a node cannot do ends the command with the reason and its code."""
     with told(), extra("node", "pacs"):
-        from fracture.node.config import NodeError
+        from fracture.node import NodeError
         from fracture.node.pacs.pacs import Unreachable
 
         try:

@@ -6,7 +6,8 @@ import socket
 from collections.abc import Callable, Iterator
 
 from fracture.hub import resolve
-from fracture.node.config import NodeConfig, NodeError
+from fracture.node import NodeError
+from fracture.node.config import NodeConfig
 from fracture.node.pacs import connect
 from fracture.node.pacs.pacs import Refused, Unreachable
 from fracture.node.spool import Spool

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-import ssl
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,6 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from fracture.node import NodeError
+from fracture.node.tls import Tls
 from fracture.radiograph.dicom import MODALITIES
 
 if sys.version_info >= (3, 11):
@@ -39,14 +40,6 @@ LIMBS = [
     "UPPER LIMB", "WRIST",
 ]
 # fmt: on
-
-
-class NodeError(ValueError):
-    """Why a node cannot do its work: a stable `code` and a `message` to act on."""
-
-    def __init__(self, code: str, message: str):
-        super().__init__(message)
-        self.code, self.message = code, message
 
 
 def _title(text: str) -> str:
@@ -71,30 +64,6 @@ Pattern = Annotated[str, AfterValidator(_pattern)]
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Tls(_Table):
-    """Certificates in PEM; what is not named is not asked for."""
-
-    certificate: Path | None = None
-    key: Path | None = None
-    authority: Path | None = None
-
-    def server(self) -> ssl.SSLContext:
-        """For those who call; with an authority they must show a certificate of it."""
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(self.certificate, self.key)
-        if self.authority:
-            context.load_verify_locations(self.authority)
-            context.verify_mode = ssl.CERT_REQUIRED
-        return context
-
-    def client(self) -> ssl.SSLContext:
-        """For the PACS, whose certificate must be of the authority and its name."""
-        context = ssl.create_default_context(cafile=self.authority)
-        if self.certificate:
-            context.load_cert_chain(self.certificate, self.key)
-        return context
 
 
 class Listen(_Table):

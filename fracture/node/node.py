@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import threading
 
+from threadpoolctl import threadpool_limits
+
 from fracture.classifier import FractureClassifier
-from fracture.node.config import NodeConfig, NodeError
+from fracture.node import NodeError
+from fracture.node.config import NodeConfig
 from fracture.node.delivery import Sender
 from fracture.node.pacs import connect
 from fracture.node.pacs.pacs import Film, Refused, Unreachable
@@ -38,9 +43,12 @@ class Node:
             NodeError: why it cannot start; see `Spool`, `Receiver`; `port_unusable`.
         """
         hush()
+        _use_few_arenas()
         limits = self._config.limits
         spool = Spool(self._config.spool)
         with (
+            # Films are judged side by side; BLAS's own threads would only spin.
+            threadpool_limits(1, user_api="blas"),
             spool.held(),
             ReaderPool(
                 limits.jobs, limits.reader_seconds, limits.reader_megabytes
@@ -137,3 +145,9 @@ class Node:
             return False
         finally:
             pacs.close()
+
+
+def _use_few_arenas() -> None:
+    """Keeps memory flat: glibc gives each thread an arena, and each caller is one."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another libc
+        ctypes.CDLL(None).mallopt(-8, 2)  # M_ARENA_MAX

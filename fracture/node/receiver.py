@@ -13,7 +13,8 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
-from fracture.node.config import Allow, NodeConfig, NodeError
+from fracture.node import NodeError
+from fracture.node.config import Allow, NodeConfig
 from fracture.node.selection import sop_classes
 from fracture.node.spool import FILM, IN, Spool, name_of
 from fracture.node.telemetry import Telemetry
@@ -68,11 +69,7 @@ class Receiver:
             NodeError: `port_unusable` or `tls_unusable`.
         """
         listen = self._config.listen
-        try:
-            tls = listen.tls.server() if listen.tls else None
-        except OSError as error:
-            message = f"The TLS files cannot be used: {error.strerror or error}"
-            raise NodeError("tls_unusable", message) from None
+        tls = listen.tls.server() if listen.tls else None
         server: Any = functools.partial(
             _Server,
             allow=self._config.allow,

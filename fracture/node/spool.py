@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from fracture.node.config import NodeError
+from fracture.node import NodeError
 
 try:
     import fcntl

@@ -173,6 +173,8 @@ class Worker:
 
     def _judge_study(self, key: str) -> None:
         views = self._views.of(key)
+        if not views:  # kept for too short a time
+            return
         sources, results = zip(*views, strict=True)
         if any(result.prediction for result in results):
             uid = instance.study_result_uid([s.uid for s in sources], self._version)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from fracture.node.config import Allow, NodeConfig, NodeError
+from fracture.node import NodeError
+from fracture.node.config import Allow, NodeConfig
 
 FULL = """
 spool = "spool"

@@ -14,8 +14,8 @@ from pydicom import Dataset, dcmread
 from pynetdicom import AE, StoragePresentationContexts
 from pynetdicom.sop_class import Verification
 
-from fracture.node import delivery
-from fracture.node.config import NodeConfig, NodeError
+from fracture.node import NodeError, delivery
+from fracture.node.config import NodeConfig
 from fracture.node.delivery import ABOUT, Sender, about
 from fracture.node.pacs import connect
 from fracture.node.pacs.pacs import Pacs, Refused, Unreachable
@@ -271,6 +271,15 @@ def test_tls_files_that_are_none_are_told(classifier, tmp_path):
     node = Node(NodeConfig.of(values), classifier, Telemetry(io.StringIO()))
     with pytest.raises(NodeError) as raised:
         node.run()
+    assert raised.value.code == "tls_unusable"
+
+
+@pytest.mark.parametrize("way", [{"host": "h"}, {"url": "https://h/dicom-web"}])
+def test_tls_files_for_the_pacs_that_are_none_are_told(way, tmp_path):
+    (tmp_path / "none.pem").write_text("nothing")
+    pacs = {**way, "tls": {"authority": str(tmp_path / "none.pem")}}
+    with pytest.raises(NodeError) as raised:
+        connect(NodeConfig.of({"spool": "s", "pacs": pacs}))
     assert raised.value.code == "tls_unusable"
 
 

@@ -3,6 +3,8 @@
 import errno
 import json
 import re
+import subprocess
+import sys
 import threading
 import time
 
@@ -11,6 +13,7 @@ import httpx
 import numpy as np
 import pytest
 from node_films import (
+    ROOT,
     SECRETS,
     FakePacs,
     film,
@@ -384,3 +387,57 @@ def test_a_node_that_starts_takes_up_what_waits(classifier, tmp_path):
             until(lambda: pacs.of(made).keys() >= {"SR", "OT"})
         assert not spool.names(IN) and not spool.names(OUT)
     assert picture().shape == (made.Rows, made.Columns)
+
+
+@pytest.mark.slow
+def test_fifty_patients_leave_no_trace_outside_their_study(classifier, tmp_path):
+    """Log and metrics hold nothing of fifty films' patients, judged or refused."""
+    rng = np.random.default_rng(5)
+
+    def word(letters="abcdefghijklmnopqrstuvwxyz") -> str:
+        return "".join(rng.choice(list(letters), 9))
+
+    films, secrets = [], []
+    pixels = dicom_films.FILM.astype(np.uint8)
+    for number in range(50):
+        own = {"PatientName": f"{word()}^{word()}", "PatientID": word("0123456789")}
+        own |= {key: word() for key in ("AccessionNumber", "StudyID", "PatientAge")}
+        own |= {"PatientBirthDate": f"19{rng.integers(10, 99)}0813"}
+        own |= {"PatientComments": word(), "StudyDescription": word()}
+        own |= {"OtherPatientIDs": word(), "InstitutionName": word()}
+        made = film(pixels, **own)
+        if number % 10 == 3:
+            made.PixelData = made.PixelData[:500]
+        if number % 10 == 7:
+            made.Modality = word()[:8].upper()
+            own["Modality"] = made.Modality
+        films.append(made)
+        secrets += [*own.values(), made.StudyInstanceUID, made.SOPInstanceUID]
+    operation = {"port": free_port()}
+    with FakePacs() as pacs:
+        values = settings(
+            tmp_path / "s",
+            pacs.port,
+            operation=operation,
+            results={"study_quiet_seconds": 1},
+        )
+        with running(values, classifier) as node:
+            assert send(node.port, *films) == [0] * 50
+            until(lambda: len(pacs.taken) >= 40 * 3, 300)
+            told = httpx.get(f"http://127.0.0.1:{operation['port']}/metrics").text
+            told += node.log.getvalue() + json.dumps(Spool(node.spool).state())
+    parts = {part for secret in secrets for part in secret.split("^")}
+    assert len(parts) > 400
+    assert not [part for part in parts if part in told]
+
+
+@pytest.mark.slow
+def test_five_hundred_films_with_two_stops_and_three_kills():
+    done = subprocess.run(
+        [sys.executable, "benchmarks/node.py", "faults"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "500 films, 1000 results, 0 lost" in done.stdout

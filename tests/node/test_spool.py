@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from fracture.node import NodeError
 from fracture.node import spool as module
-from fracture.node.config import NodeError
 from fracture.node.spool import ANSWERED, FAILED, IN, OUT, Spool, name_of
 
 

@@ -5,14 +5,17 @@ import functools
 import io
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import dicom_films
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom import uid
 from specimens import BAD, FILM, GOOD, encode
 
 from fracture.radiograph import RadiographError, ReaderPool, read_radiograph
@@ -85,6 +88,41 @@ def test_the_limits_are_those_of_read_radiograph(pool, tmp_path):
     assert code_of(pool, SMALL, max_bytes=99) == "too_many_bytes"
     assert code_of(pool, tmp_path / "gone.png") == "file_not_found"
     assert code_of(pool, 3) == "unsupported_source"
+
+
+def test_tags_are_those_that_were_named_and_no_others(pool):
+    made = dicom_films.dataset(dicom_films.FILM, SpecificCharacterSet="ISO_IR 144")
+    made.PatientName = "Жуков^Пётр"
+    for syntax in (uid.ExplicitVRLittleEndian, uid.DeflatedExplicitVRLittleEndian):
+        tags = pool.read_tags(dicom_films.write(made, syntax), ["PatientName"])
+        assert tags.pop("00100010")["Value"] == [{"Alphabetic": "Жуков^Пётр"}]
+        # SOPClassUID, Rows and Columns, by which a DICOM is told.
+        assert tags.keys() <= {"00080005", "00080016", "00280010", "00280011"}
+    assert pool.read(dicom_films.write(made)).pixels.shape == dicom_films.FILM.shape
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (SMALL, "unsupported_format"),
+        (b"", "empty_file"),
+        (dicom_films.write(dicom_films.dataset(dicom_films.FILM))[:300], None),
+    ],
+)
+def test_tags_of_what_is_no_dicom_have_a_reason(data, code, pool):
+    with pytest.raises(RadiographError) as caught:
+        pool.read_tags(data, ["PatientName"])
+    assert code in (None, caught.value.code)
+
+
+def test_tags_of_too_many_parts_are_not_looked_for(pool):
+    head, pixels, rest = dicom_films.write(
+        dicom_films.dataset(dicom_films.FILM)
+    ).partition(b"\xe0\x7f\x10\x00")
+    many = [struct.pack("<HH2sH2s", 0x6001, n, b"LO", 2, b"x ") for n in range(60_000)]
+    with pytest.raises(RadiographError) as caught:
+        pool.read_tags(b"".join([head, *many, pixels, rest]), ["PatientName"])
+    assert caught.value.code == "too_many_parts"
 
 
 def test_threads_share_a_pool(pool):

@@ -10,7 +10,11 @@ if TYPE_CHECKING:
 
 
 def connect(config: NodeConfig) -> Pacs:
-    """The PACS that a node is configured for; nothing is sent yet."""
+    """The PACS that a node is configured for; nothing is sent yet.
+
+    Raises:
+        NodeError: `tls_unusable`.
+    """
     if config.pacs.url:
         from fracture.node.pacs.dicomweb import WebPacs
 

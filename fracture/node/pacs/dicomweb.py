@@ -27,6 +27,8 @@ class WebPacs(Pacs):
         session.trust_env = False  # neither proxies nor passwords from elsewhere
         if pacs.username:
             session.auth = (pacs.username, pacs.password.get_secret_value())
+        if pacs.tls:
+            pacs.tls.client()  # raises where the files are none
         if pacs.tls and pacs.tls.authority:
             session.verify = str(pacs.tls.authority)
         if pacs.tls and pacs.tls.certificate:

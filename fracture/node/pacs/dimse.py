@@ -41,6 +41,8 @@ class DimsePacs(Pacs):
 
     def __init__(self, config: NodeConfig):
         self._pacs, self._aet = config.pacs, config.listen.aet
+        tls = config.pacs.tls
+        self._tls = (tls.client(), config.pacs.host) if tls else None
         self._ae = AE(self._aet)
         plain = [(sop_class, PLAIN) for sop_class in (Verification, _FIND, _MOVE)]
         # Not by `add_requested_context`, which joins those of one SOP class.
@@ -53,13 +55,12 @@ class DimsePacs(Pacs):
     def _association(self) -> Association:
         if self._open is None or not self._open.is_established:
             pacs = self._pacs
-            tls = (pacs.tls.client(), pacs.host) if pacs.tls else None
             found = self._ae.associate(
                 pacs.host,
                 pacs.port,
                 contexts=self._contexts,
                 ae_title=pacs.aet,
-                tls_args=tls,
+                tls_args=self._tls,
             )
             if found.is_rejected:
                 raise Unreachable("pacs_rejects_titles")

@@ -35,7 +35,6 @@ SEVERITY = _sct("246112005", "Severity")
 PROBABILITY = _dcm("122157", "Probability")
 ARTIFICIAL_INTELLIGENCE = _dcm("123110", "Artificial Intelligence")
 REPORT_TITLE = _dcm("126000", "Imaging Measurement Report")
-COMMENT = _dcm("121106", "Comment")
 TEXTS = CodedConcept("C0034375", "UMLS", "Qualitative Evaluations")
 PROCEDURE = CodedConcept("43468-8", "LN", "XR unspecified body region")
 ENGLISH = CodedConcept("en", "RFC5646", "English")
@@ -63,7 +62,6 @@ STANDARD = (
     PROBABILITY,
     ARTIFICIAL_INTELLIGENCE,
     REPORT_TITLE,
-    COMMENT,
     TEXTS,
     PROCEDURE,
     ENGLISH,
