@@ -20,7 +20,7 @@ from pathlib import Path
 from common import table, write_films
 
 from fracture import FractureClassifier
-from fracture.commands.cluster import Judging, judged
+from fracture.commands.bulk.cluster import Judging, judged
 
 
 def main() -> None:

@@ -136,13 +136,13 @@ def predict(
     """
     from fracture.classifier import FractureClassifier
     from fracture.commands import films as many
-    from fracture.commands.remote import reading
+    from fracture.commands.bulk.remote import reading
     from fracture.engine import AUTO
     from fracture.radiograph import RadiographError, ReaderPool
 
     if ray:
-        from fracture.commands.cluster import run_far
-        from fracture.commands.partitions import MANIFEST, Lines, Parquet
+        from fracture.commands.bulk.cluster import run_far
+        from fracture.commands.bulk.partitions import MANIFEST, Lines, Parquet
     kind = kind or (Format.parquet if ray else _guess(out))
     if kind is Format.table and (out or resume):
         raise typer.BadParameter("a table is for reading: use csv or jsonl with --out")

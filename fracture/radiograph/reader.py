@@ -121,6 +121,8 @@ def read_tags(data: bytes, keywords: Sequence[str], max_bytes: int = MAX_BYTES) 
     Raises:
         RadiographError: as by `read_radiograph`, the pixels apart.
     """
+    from fracture.radiograph import dicom, raster  # as above
+
     try:
         return dicom.read_tags(data, keywords, max_bytes)
     except RadiographError:

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from fracture.__main__ import app
 from fracture.batch import COLUMNS
 from fracture.commands import partitions
-from fracture.commands.partitions import MANIFEST, Lines, Partitions
+from fracture.commands.bulk.partitions import MANIFEST, Lines, Partitions
 from fracture.commands.rows import JsonLines, ResumeError
 
 os.environ |= {"RAY_worker_niceness": "0"}  # a busy machine would let them starve

@@ -1,0 +1,1 @@
+"""Folders too large for one machine: films judged on a Ray cluster."""
