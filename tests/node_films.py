@@ -134,7 +134,7 @@ class FakePacs:
         self.stop()
 
 
-def until(found: Callable, seconds: float = 30):
+def until(found: Callable, seconds: float = 60):
     """What is found once it is true."""
     deadline = time.monotonic() + seconds
     while not (value := found()):

@@ -176,7 +176,8 @@ def test_what_is_no_patients_limb_is_passed_over(elements, code, node, pacs):
     spool = Spool(node.spool)
     until(lambda: spool.answered(name))
     assert spool.answered(name)["code"] == code
-    assert not pacs.of(made) and not spool.path(IN, f"{name}.dcm").exists()
+    until(lambda: not spool.path(IN, f"{name}.dcm").exists())
+    assert not pacs.of(made)
 
 
 def test_results_of_ours_are_never_judged(node, pacs):
@@ -401,7 +402,9 @@ def test_fifty_patients_leave_no_trace_outside_their_study(classifier, tmp_path)
     pixels = dicom_films.FILM.astype(np.uint8)
     for number in range(50):
         own = {"PatientName": f"{word()}^{word()}", "PatientID": word("0123456789")}
-        own |= {key: word() for key in ("AccessionNumber", "StudyID", "PatientAge")}
+        own |= {
+            key: word() for key in ("AccessionNumber", "StudyID", "IssuerOfPatientID")
+        }
         own |= {"PatientBirthDate": f"19{rng.integers(10, 99)}0813"}
         own |= {"PatientComments": word(), "StudyDescription": word()}
         own |= {"OtherPatientIDs": word(), "InstitutionName": word()}
