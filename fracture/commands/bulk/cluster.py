@@ -16,10 +16,10 @@ import typer
 from tqdm import tqdm
 
 from fracture.classifier import FractureClassifier
-from fracture.commands.films import answer, attempt
-from fracture.commands.options import STOPPED, fail, tell_unreadable
 from fracture.commands.bulk.partitions import Partitions, Writer
 from fracture.commands.bulk.remote import reading
+from fracture.commands.films import answer, attempt
+from fracture.commands.options import STOPPED, fail, tell_unreadable
 from fracture.commands.rows import ResumeError
 from fracture.radiograph.pool import ReaderPool
 from fracture.weights import CONFIG_FILE, METRICS_FILE, MODEL_FILE
