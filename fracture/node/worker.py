@@ -180,8 +180,8 @@ class Worker:
             uid = instance.study_result_uid([s.uid for s in sources], self._version)
             name = name_of(uid)
             if not self._spool.knows(name, self._version):
-                weights = self._classifier.config.values["name"]
-                report = study_report(sources, combine(results), weights)
+                config = self._classifier.config
+                report = study_report(sources, combine(results), config)
                 self._lay_out(name, {"study": report})
                 self._telemetry.log("study_judged", film=name, count=len(views))
                 self._wake()

@@ -222,7 +222,7 @@ def test_a_study_says_what_its_views_say_together(classifier, tmp_path):
     sources = [source for source, _ in pairs]
     sources.append(answered(classifier, film(**study))[0])
     study = combine(results)
-    report = written(study_report(sources, study, "model"), tmp_path)
+    report = written(study_report(sources, study, classifier.config), tmp_path)
     said = read_report(report)
     answer = study.to_dict()
     assert said.pop("presence") == "415684004"
@@ -237,6 +237,15 @@ def test_a_study_says_what_its_views_say_together(classifier, tmp_path):
         for item in series.ReferencedSOPSequence
     }
     assert found == {source.uid for source in sources}
+
+
+def test_a_study_of_which_no_view_was_judged_says_so(classifier, tmp_path):
+    source, prediction = answered(classifier, film(255 - picture("normal").T))
+    study = combine([Result(source.uid, prediction)])
+    report = study_report([source], study, classifier.config)
+    said = read_report(written(report, tmp_path))
+    assert said["finding"] == "not_judged" and "fracture_probability" not in said
+    assert said["model_version"] == classifier.config.model_version
 
 
 def test_standard_codes_are_what_pydicom_knows_them_as():

@@ -30,6 +30,7 @@ from fracture.node.results.source import Source
 from fracture.prediction import Prediction
 from fracture.study import Study
 from fracture.version import __version__
+from fracture.weights import WeightsConfig
 
 _Group = (
     MeasurementsAndQualitativeEvaluations
@@ -58,22 +59,24 @@ def film_report(source: Source, prediction: Prediction) -> Dataset:
     return _document([source], version, uid, group, content)
 
 
-def study_report(sources: Sequence[Source], study: Study, name: str) -> Dataset:
+def study_report(
+    sources: Sequence[Source], study: Study, config: WeightsConfig
+) -> Dataset:
     """What the views of one study say together.
 
     Args:
         sources: the views, in the order of `study.views`.
         study: with at least one view that was read.
-        name: of the weights.
+        config: of the weights; `study` names none where no view was judged.
     """
-    version = study.model_version
+    version = config.model_version
     uid = instance.study_result_uid([source.uid for source in sources], version)
     answer = study.to_dict()
     content = Content.of(answer)
     for number, view in enumerate(answer["views"]):
         said = view.get("summary") or f"Not read: {view['error_code']}"
         content.texts.append((VIEW, f"{number}: {said}"))
-    group = _of_images(sources, _group(uid, name, version, content))
+    group = _of_images(sources, _group(uid, config.values["name"], version, content))
     return _document(sources, version, uid, group, content)
 
 
