@@ -23,7 +23,7 @@ _FINDINGS = {
     "SUSPECTED": "fracture_suspected",
     "NOT_JUDGED": "not_judged",
 }
-_TEXTS = ("SUMMARY", "LOCATION", "RULE", "EVIDENCE")
+_TEXTS = ("SUMMARY", "LOCATION", "BODY_PART", "RULE", "EVIDENCE")
 
 
 def code(items) -> str:
@@ -39,7 +39,7 @@ def walk(item: Dataset):
 
 def read_report(report: Dataset) -> dict:
     """What a report says, in the keys of `to_dict()`."""
-    said: dict = {"severity": None, "warnings": []}
+    said: dict = {"severity": None, "body_part": None, "warnings": []}
     for item in walk(report):
         name = code(item.ConceptNameCodeSequence) if item.ValueType != "IMAGE" else ""
         if item.ValueType == "NUM":

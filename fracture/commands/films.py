@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from fracture.classifier import FractureClassifier
-from fracture.commands import remote
+from fracture.commands.bulk import remote
 from fracture.prediction import Prediction
 from fracture.radiograph import Radiograph, RadiographError
 from fracture.radiograph.sniff import sniff

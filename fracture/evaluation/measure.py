@@ -76,10 +76,9 @@ def measure(
             )
             for split, part in parts.items()
         }
-    with stage("engines at hand, on validation films"):
-        engines = measure_engines(
-            folder, parts["validation"].films, cohorts["validation"]
-        )
+    split = "validation" if "validation" in parts else "test"
+    with stage(f"engines at hand, on {split} films"):
+        engines = measure_engines(folder, parts[split].films, cohorts[split])
     with stage("figures with their intervals"):
         reports = {
             split: evaluate(films.examples, films.groups, films.predictions)

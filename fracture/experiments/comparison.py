@@ -117,7 +117,7 @@ def _write(folder: Path, minutes: float | None, rows: Sequence[dict]) -> None:
 
 
 def _measure_recipe(run: Run, folder: Path, source: str, minutes: float | None) -> dict:
-    recipe, history = run.recipe, []
+    recipe, history, parts = run.recipe, [], run.parts
     start = "ImageNet" if recipe.pretrained else "from scratch"
     probe = run.table.of("validation").squares(recipe.image_size)[:16]
     if _is_trained(run, folder):
@@ -134,8 +134,8 @@ def _measure_recipe(run: Run, folder: Path, source: str, minutes: float | None) 
             history = Progress.load(folder / "checkpoint").history
         else:
             print(f"\n=== {recipe.name}, not trained: it has no ImageNet weights ===")
-            start, network = None, build_network(recipe, parts=run.parts)
-        difference = _export(run, network, folder, probe)
+            start, network, parts = None, build_network(recipe), ()
+        difference = _export(run, network, folder, probe, parts)
     return {
         "recipe": recipe.name,
         "plan": recipe.to_dict(),
@@ -171,11 +171,18 @@ def _is_trained(run: Run, folder: Path) -> bool:
     return True
 
 
-def _export(run: Run, network: keras.Model, folder: Path, probe: np.ndarray) -> float:
+def _export(
+    run: Run,
+    network: keras.Model,
+    folder: Path,
+    probe: np.ndarray,
+    parts: Sequence[str],
+) -> float:
     """The weights folder of a network; the largest difference from it."""
-    films, recipe, parts = run.table.of("train"), run.recipe, run.parts
-    embedding = embed(network, films.squares(recipe.image_size))
-    fit_body_parts(network, embedding, films.examples, parts)
+    films, recipe = run.table.of("train"), run.recipe
+    if parts:
+        embedding = embed(network, films.squares(recipe.image_size))
+        fit_body_parts(network, embedding, films.examples, parts)
     serving, _ = run.calibrate(network)
     provenance = run.table.counts()
     return export_weights(folder, recipe, network, serving, parts, provenance, probe)

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from fracture.__main__ import app
 from fracture.batch import COLUMNS
-from fracture.commands import partitions
+from fracture.commands.bulk import partitions
 from fracture.commands.bulk.partitions import MANIFEST, Lines, Partitions
 from fracture.commands.rows import JsonLines, ResumeError
 

@@ -88,6 +88,7 @@ CODES = {
 TEXTS = {
     "summary": own("SUMMARY", "Finding in words"),
     "location": own("LOCATION", "Where the evidence lies"),
+    "body_part": own("BODY_PART", "Likeliest body part"),
     "rule": own("RULE", "How the finding of the study comes about"),
     "evidence": own("EVIDENCE", "What is known about the rule"),
     "warnings": own("WARNING", "Warning"),
@@ -98,6 +99,7 @@ _OF_JUDGED = (
     "fracture_probability",
     "probabilities",
     "location",
+    "body_part",
     "body_parts",
     "peak_x",
     "peak_y",
@@ -137,7 +139,9 @@ class Content:
             self._measure(*NUMBERS[field], value)
         elif field in TABLES:
             for key, number in value.items():
-                self._measure(TABLES[field][key], codes.PERCENT, 100, number)
+                # Weights may name parts that this version has no word for.
+                name = TABLES[field].get(key) or own(f"{field}_{key}".upper(), key)
+                self._measure(name, codes.PERCENT, 100, number)
         elif field in CODES:
             name, values = CODES[field]
             self.evaluations.append(QualitativeEvaluation(name, values[value]))
