@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import queue
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -16,6 +17,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from fracture.weights import METRICS_FILE, MODEL_FILE, WeightsConfig, WeightsError
+
+# Read when ONNX Runtime is imported. From 1.29 on it would send Microsoft events with
+# hashes of the model and an identifier of the machine.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 AUTO, DEFAULT = "auto", "onnxruntime"
 MOST_CHANGED = 0.005  # share of findings that an engine of `auto` may change

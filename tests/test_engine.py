@@ -1,12 +1,15 @@
 """Whatever runs the network: the same answers, or an error with its code."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from served import ROOT
 
 from fracture import EngineError, FractureClassifier, WeightsError
 from fracture.engine import (
@@ -143,3 +146,17 @@ def test_data_in_other_files_is_refused(folder, squares, name):
     with pytest.raises(WeightsError) as caught:
         FractureClassifier.from_pretrained(folder, engine=name)
     assert caught.value.code == "weights_unreadable"
+
+
+def test_no_engine_tells_anybody(tmp_path):
+    """ONNX Runtime would leave an identifier and a queue of events at home."""
+    script = (
+        "from fracture import FractureClassifier as C; C.from_pretrained('weights')"
+    )
+    # On a CI machine ONNX Runtime is silent of its own accord.
+    environment = {k: v for k, v in os.environ.items() if k != "CI"}
+    environment = {**environment, "HOME": str(tmp_path)}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)  # which this process has set
+    command = [sys.executable, "-B", "-c", script]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
