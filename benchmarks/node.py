@@ -120,7 +120,7 @@ class Bench:
 
     def films_with_results(self) -> int:
         """Films whose report and picture the PACS has: those of a study come later."""
-        kinds = [sent[0].Modality for sent in list(self.pacs.taken.values())]
+        kinds = [sent[0].Modality for sent in list(self.pacs.taken.values()) if sent]
         return min(kinds.count("SR"), kinds.count("OT"))
 
 

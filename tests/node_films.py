@@ -123,7 +123,7 @@ class FakePacs:
 
     def of(self, made: Dataset) -> dict[str, Dataset]:
         """Modality -> the results in a film's study."""
-        results = [found[-1] for found in list(self.taken.values())]
+        results = [found[-1] for found in list(self.taken.values()) if found]
         study = made.StudyInstanceUID
         return {r.Modality: r for r in results if r.StudyInstanceUID == study}
 
