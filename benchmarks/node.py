@@ -110,7 +110,9 @@ class Bench:
         """Sends films as a modality does, again where it has to; returns how often."""
         retries = 0
         while films:
-            statuses = send(self.port, *films[:_AT_ONCE])
+            statuses: list[int | None] = []
+            with contextlib.suppress(RuntimeError):  # the node was killed meanwhile
+                statuses = send(self.port, *films[:_AT_ONCE])
             sent = {id(f) for f, s in zip(films, statuses, strict=False) if s == 0}
             films = [made for made in films if id(made) not in sent]
             if not sent:

@@ -3,8 +3,6 @@
 import errno
 import json
 import re
-import subprocess
-import sys
 import threading
 import time
 
@@ -13,7 +11,6 @@ import httpx
 import numpy as np
 import pytest
 from node_films import (
-    ROOT,
     SECRETS,
     FakePacs,
     film,
@@ -432,15 +429,3 @@ def test_fifty_patients_leave_no_trace_outside_their_study(classifier, tmp_path)
     parts = {part for secret in secrets for part in secret.split("^")}
     assert len(parts) > 400
     assert not [part for part in parts if part in told]
-
-
-@pytest.mark.slow
-def test_five_hundred_films_with_two_stops_and_three_kills():
-    done = subprocess.run(
-        [sys.executable, "benchmarks/node.py", "faults"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "500 films, 1000 results, 0 lost" in done.stdout
