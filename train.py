@@ -359,12 +359,12 @@ def take_split(folder: Path, out: Path, whole: bool) -> None:
     Raises:
         DatasetError: `out` has another split already.
     """
-    path = folder / "split.csv"
+    path = folder / SPLIT_FILE
     if not path.is_file():
         raise DatasetError(f"{folder} holds no split of --folds")
     text = path.read_text(encoding="utf-8")
     text = re.sub("^validation,", "train,", text, flags=re.M) if whole else text
-    there = out / "split.csv"
+    there = out / SPLIT_FILE
     out.mkdir(parents=True, exist_ok=True)
     if there.is_file() and sorted(there.read_text("utf-8").split()) != sorted(
         text.split()

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from fracture.classifier import FractureClassifier
 from fracture.data.datasets import DatasetError, Example, load_examples
 from fracture.data.duplicates import near_duplicate_groups
-from fracture.data.splits import read_split
+from fracture.data.splits import SPLIT_FILE, read_split
 from fracture.evaluation.evaluate import evaluate
 from fracture.prediction import Prediction
 from fracture.radiograph import Radiograph, RadiographError, read_radiograph
@@ -47,7 +47,7 @@ def evaluate_folder(
     classifier = FractureClassifier.from_pretrained(weights)
     examples = load_examples(data)
     if split:
-        path = Path(split_file or classifier.config.folder / "split.csv")
+        path = Path(split_file or classifier.config.folder / SPLIT_FILE)
         if not path.is_file():
             raise DatasetError(f"there is no split file {path}")
         names = read_split(path)
