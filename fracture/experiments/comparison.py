@@ -200,7 +200,7 @@ def _plan(run: Run, planned: Path, minutes: float | None) -> Recipe:
 
 
 def _test_figures(folder: Path, test: FilmTable) -> dict:
-    """Of the largest source that has both labels."""
+    """Of the largest source that has both labels; the likeliest part of all films."""
     classifier = FractureClassifier.from_pretrained(folder)
     predictions = predict_films(classifier, test.films, "test")
     report = evaluate(test.examples, test.groups, predictions)
@@ -213,7 +213,12 @@ def _test_figures(folder: Path, test: FilmTable) -> dict:
         for name, row in figures["subgroups"].items()
         if name in BODY_PARTS
     }
-    return {"source": source, **{key: figures[key] for key in keys}, "parts": parts}
+    return {
+        "source": source,
+        **{key: figures[key] for key in keys},
+        "parts": parts,
+        "likeliest_part": report["likeliest_part"],
+    }
 
 
 def _latency(folder: Path) -> float:

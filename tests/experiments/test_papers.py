@@ -43,6 +43,7 @@ def row(recipe: str, trained: bool = True) -> dict:
         "accuracy": {"value": 0.85, "ci95": [0.8, 0.9], "n": 100},
         "confusion": counts((75, 5), (10, 10)),
         "parts": {"hand": {"films": 40, "fractured": 9, "auroc": figure}},
+        "likeliest_part": figure,
     }
     return {
         "recipe": recipe,
