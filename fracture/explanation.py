@@ -53,7 +53,9 @@ def draw_overlay(
     strength = np.clip(strength, 0, 1)
     level = (strength * 255).astype(np.uint8)
     film = Image.fromarray(pixels).convert("RGB")
-    colour = Image.fromarray(colour_map()[level])
+    colour = Image.fromarray(level)
+    colour.putpalette(colour_map().tobytes())
+    colour = colour.convert("RGB")
     mask = Image.fromarray((strength * opacity * 255).astype(np.uint8))
     return Image.composite(colour, film, mask)
 

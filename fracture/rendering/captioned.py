@@ -37,15 +37,20 @@ def draw_captioned(prediction: Prediction) -> Image.Image:
         head.append(f"Fracture probability {probability}")
     notes = [_USE, f"fracture, model {prediction.model_version}"]
     notes += [notice.message for notice in prediction.warnings]
-    text = [(line, size, "white") for line in _wrapped(head, size, width)]
     small = size * 2 // 3
-    text += [(line, small, "#ffd24d") for line in _wrapped(notes, small, width)]
+    text = [
+        (line, height, colour)
+        for words, height, colour in ((head, size, "white"), (notes, small, "#ffd24d"))
+        for one in words
+        for line in _wrapped(one, height, width)
+    ]
     band = sum(height * 4 // 3 for _, height, _ in text) + size
     canvas = Image.new("RGB", (width, band + film.height))
-    draw, y = ImageDraw.Draw(canvas), size // 2
+    y = size // 2
     for line, height, colour in text:
-        draw.text((size // 2, y), line, colour, _font(height))
-        y += height * 4 // 3
+        letters = _letters(line, height, width)
+        canvas.paste(colour, (size // 2, y), letters)
+        y += letters.height
     canvas.paste(film, ((width - film.width) // 2, band))
     return canvas
 
@@ -70,17 +75,22 @@ def _font(height: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(height)
 
 
-def _wrapped(texts: list[str], height: int, width: int) -> list[str]:
-    """Texts as lines that fit into a width, letters of a height; both in pixels."""
-    font = _font(height)
-    lines = []
-    for text in texts:
-        line = ""
-        for word in text.split():
-            longer = f"{line} {word}".strip()
-            if line and font.getlength(longer) > width - height * 3 // 2:
-                lines.append(line)
-                longer = word
-            line = longer
-        lines.append(line)
-    return lines
+@functools.lru_cache(256)  # from film to film the same sentences come again
+def _letters(line: str, height: int, width: int) -> Image.Image:
+    """A line of text, 255 where it has ink."""
+    letters = Image.new("L", (width, height * 4 // 3))
+    ImageDraw.Draw(letters).text((0, 0), line, 255, _font(height))
+    return letters
+
+
+@functools.lru_cache(256)
+def _wrapped(text: str, height: int, width: int) -> tuple[str, ...]:
+    """Text as lines that fit into a width, letters of a height; both in pixels."""
+    font, lines, line = _font(height), [], ""
+    for word in text.split():
+        longer = f"{line} {word}".strip()
+        if line and font.getlength(longer) > width - height * 3 // 2:
+            lines.append(line)
+            longer = word
+        line = longer
+    return (*lines, line)

@@ -223,8 +223,8 @@ def test_a_film_that_was_set_aside_may_come_again(node, pacs):
     made.PixelData = whole
     send(node.port, made)
     until(lambda: "SR" in pacs.of(made))
-    until(lambda: not spool.path(FAILED, f"{name}.dcm").exists())
-    assert not spool.reason(name)
+    until(lambda: not spool.reason(name))  # the last that goes
+    assert not spool.path(FAILED, f"{name}.dcm").exists()
 
 
 @pytest.mark.parametrize(

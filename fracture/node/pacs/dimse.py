@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pydicom import Dataset, dcmread
+from pydicom.filereader import read_file_meta_info
 from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEGBaseline8Bit,
 )
-from pynetdicom import AE, build_context
+from pynetdicom import AE, _config, build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Comprehensive3DSRStorage,
@@ -24,10 +27,14 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 from fracture.node.config import NodeConfig
 from fracture.node.pacs.pacs import Film, Pacs, Refused, Unreachable
 
+# A file goes out as it lies there: reading and writing it took nine tenths of the time.
+_config.STORE_SEND_CHUNKED_DATASET = True
+
 PLAIN = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
 # What is sent; each syntax in a context of its own, so that the PACS may refuse one.
 CONTEXTS = (
-    (Comprehensive3DSRStorage, PLAIN),
+    (Comprehensive3DSRStorage, [ExplicitVRLittleEndian]),
+    (Comprehensive3DSRStorage, [ImplicitVRLittleEndian]),
     (SecondaryCaptureImageStorage, [JPEGBaseline8Bit]),
     (SecondaryCaptureImageStorage, PLAIN),
 )
@@ -61,6 +68,7 @@ class DimsePacs(Pacs):
                 contexts=self._contexts,
                 ae_title=pacs.aet,
                 tls_args=self._tls,
+                evt_handlers=[(evt.EVT_CONN_OPEN, _do_not_hold_back)],
             )
             if found.is_rejected:
                 raise Unreachable("pacs_rejects_titles")
@@ -91,12 +99,15 @@ class DimsePacs(Pacs):
             raise Refused("echo_refused", status.Status)
 
     def store(self, path: Path) -> int:
-        association, result = self._association(), dcmread(path)
+        association = self._association()
         contexts = association.accepted_contexts
         known = {(c.abstract_syntax, c.transfer_syntax[0]) for c in contexts}
-        syntax = result.file_meta.TransferSyntaxUID
-        if syntax.is_compressed and (result.SOPClassUID, syntax) not in known:
-            result.decompress(generate_instance_uid=False)
+        meta = read_file_meta_info(path)
+        result: Path | Dataset = path
+        if (meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID) not in known:
+            result = dcmread(path)
+            if meta.TransferSyntaxUID.is_compressed:
+                result.decompress(generate_instance_uid=False)
         try:
             answer = association.send_c_store(result)
         except ValueError:  # the PACS takes no such objects
@@ -160,6 +171,15 @@ class DimsePacs(Pacs):
         if status.Status:
             raise Refused("move_refused", status.Status)
         return None
+
+
+def _do_not_hold_back(event: evt.Event) -> None:
+    """Sends the last packet of a result at once, not when the one before is known.
+
+    Else each result waits for the PACS's delayed acknowledgement, 40 ms twice.
+    """
+    stream: Any = event.assoc.dul.socket
+    stream.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _dataset(level: str, query: dict[str, str]) -> Dataset:
