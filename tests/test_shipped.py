@@ -71,6 +71,7 @@ def test_the_card_is_rendered_from_the_metrics(metrics):
     assert "not measured" not in card
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.skipif(not DATA, reason="FRACTURE_DATA names no folder of films")
 def test_the_test_films_give_the_figures_of_the_card(metrics, monkeypatch):

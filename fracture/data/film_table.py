@@ -125,13 +125,7 @@ def load_table(
         if example.name not in names and isinstance(_read(example), np.ndarray):
             message = f"{split_file} is of other data: it lacks {example.name}"
             raise DatasetError(message, "split_of_others")
-    examples, films = [], []
-    for example, film in zip(listed, read_films(listed), strict=True):
-        if isinstance(film, RadiographError):
-            tqdm.write(f"left out {example.name}: {film} [{film.code}]")
-        else:
-            examples.append(example)
-            films.append(film)
+    examples, films = read_readable(listed)
     if not films:
         raise DatasetError("none of the films can be read", "no_films")
     copies: list[tuple[int, int]] = []
@@ -164,6 +158,24 @@ def read_films(
     pool = joblib.Parallel(-1, backend="threading", return_as="generator")
     films = pool(joblib.delayed(_read)(example, keep) for example in examples)
     return list(tqdm(films, "reading films", len(examples), unit="film"))
+
+
+def read_readable(
+    examples: Sequence[Example], keep: Callable[[np.ndarray], Kept] = np.asarray
+) -> tuple[list[Example], list[Kept]]:
+    """Reads films as `read_films`; says which of them cannot be read, and why.
+
+    Returns:
+        The films that can be read, and what is kept of each.
+    """
+    readable, films = [], []
+    for example, film in zip(examples, read_films(examples, keep), strict=True):
+        if isinstance(film, RadiographError):
+            tqdm.write(f"left out {example.name}: {film} [{film.code}]")
+        else:
+            readable.append(example)
+            films.append(film)
+    return readable, films
 
 
 def _read(

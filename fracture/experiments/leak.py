@@ -22,13 +22,12 @@ from fracture.card.markdown import render
 from fracture.data.datasets import load_examples
 from fracture.data.duplicates import near_duplicate_groups
 from fracture.data.example import DatasetError, Example
-from fracture.data.film_table import FilmTable, read_films
+from fracture.data.film_table import FilmTable, read_readable
 from fracture.data.splits import split_examples
 from fracture.evaluation import metrics
 from fracture.evaluation.metrics import Bootstrap
 from fracture.model.network import backbone_weights
 from fracture.model.recipe import Recipe
-from fracture.radiograph import RadiographError
 from fracture.training.run import Run
 
 _TEMPLATE = Path(__file__).parent / "templates" / "leak.md"
@@ -112,12 +111,10 @@ def make_pictures(
     Raises:
         DatasetError: there are not as many films of both labels.
     """
-    chosen = _draw(data, films // 2, seed, train_only)
-    found = zip(chosen, read_films(chosen, _shrunk), strict=True)
-    read = [(e, film) for e, film in found if not isinstance(film, RadiographError)]
-    chosen, originals = map(list, zip(*read, strict=True))
+    drawn = _draw(data, films // 2, seed, train_only)
+    chosen, originals = read_readable(drawn, _shrunk)
     groups = near_duplicate_groups(chosen, list(map(np.asarray, originals)))
-    angles = np.random.default_rng(seed).uniform(-_TURN, _TURN, (len(read), copies))
+    angles = np.random.default_rng(seed).uniform(-_TURN, _TURN, (len(chosen), copies))
     angles[:, 0] = 0
     examples, pictures = [], []
     for example, group, film, turns in zip(

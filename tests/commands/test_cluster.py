@@ -90,6 +90,7 @@ def test_a_killed_worker_costs_no_film_and_doubles_none(answers, whole):
     assert lines_of(answers) == whole
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_where_its_manifest_ends(
     films, weights, answers, whole, tmp_path
 ):
@@ -122,6 +123,7 @@ def judges(mark):
             yield int(stat.parent.name)
 
 
+@pytest.mark.slow
 def test_parquet_has_types(films, whole, weights, tmp_path):
     out = tmp_path / "answers"
     some = [films / f"{number:04d}.png" for number in (19, 20, 21)]

@@ -82,7 +82,7 @@ def test_weights_that_cannot_be_used_end_every_command(tmp_path):
         ("onnx", "onnxruntime"),
         pytest.param("tf_saved_model", "tensorflow", marks=pytest.mark.slow),
         ("litert", "ai_edge_litert"),
-        ("openvino", "openvino"),
+        pytest.param("openvino", "openvino", marks=pytest.mark.slow),
     ],
 )
 def test_export_is_proven_equal(weights, tmp_path, target, engine):

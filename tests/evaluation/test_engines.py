@@ -59,6 +59,7 @@ def test_films_of_another_training_are_refused(folder, tmp_path):
         measure_folder(folder, others)
 
 
+@pytest.mark.slow
 def test_the_command_writes_what_auto_reads(folder, data):
     pytest.importorskip("openvino")
 

@@ -17,7 +17,13 @@ GROUPS = np.arange(6)
 
 
 @pytest.mark.parametrize(
-    "name", ["mobilenetv2", "mobilenetv3small-cnn", "vgg16", "cnn"]
+    "name",
+    [
+        "mobilenetv2",
+        "cnn",
+        pytest.param("mobilenetv3small-cnn", marks=pytest.mark.slow),
+        pytest.param("vgg16", marks=pytest.mark.slow),
+    ],
 )
 def test_shuffled_weights_change_the_map_and_are_put_back(
     name, recipe, network, squares

@@ -43,6 +43,7 @@ def leak(films, tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_only_the_split_differs(leak):
     result, folder = leak("--copies", "3")
     assert result.exit_code == 0, result.output
@@ -62,6 +63,7 @@ def test_only_the_split_differs(leak):
     assert result.exit_code == 2 and "another experiment" in result.output
 
 
+@pytest.mark.slow
 def test_copies_are_turned_films(films):
     pictures = make_pictures(films, 40, 3, 0)
     assert len(pictures.films) == 120

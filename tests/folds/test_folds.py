@@ -71,6 +71,7 @@ def held_out(folder, fold):
     return HeldOut.load(folder / f"fold-{fold}" / "films.npz")
 
 
+@pytest.mark.slow
 def test_every_film_is_judged_once_by_who_never_saw_its_group(folder, table):
     folds = read_folds(folder / "folds.csv")
     groups = {}
@@ -87,6 +88,7 @@ def test_every_film_is_judged_once_by_who_never_saw_its_group(folder, table):
     assert [row["fold"] for row in report["by_fold"]] == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_a_finished_fold_is_small_and_speaks_for_itself(folder, table):
     place = folder / "fold-2"
     assert {path.name for path in place.iterdir()} == {
@@ -106,6 +108,7 @@ def test_a_finished_fold_is_small_and_speaks_for_itself(folder, table):
     np.testing.assert_allclose(again.novelty, said.novelty, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_report_is_the_same_from_its_files_alone(folder, table, tmp_path):
     """On another machine: weights and films of the folds are all that is needed."""
     recipe = load_teachers(folder, [])  # no network is loaded for no fold
@@ -123,6 +126,7 @@ def test_a_report_is_the_same_from_its_files_alone(folder, table, tmp_path):
     assert severity["films"] == fractured
 
 
+@pytest.mark.slow
 def test_doubtful_labels_are_listed_and_shown(folder, table):
     with (folder / "doubtful_labels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -145,6 +149,7 @@ class KilledSequence(FilmSequence):
         return super().__getitem__(batch)
 
 
+@pytest.mark.slow
 def test_a_killed_fold_resumes_to_what_an_unbroken_one_says(
     folder, table, tmp_path, monkeypatch
 ):
@@ -161,6 +166,7 @@ def test_a_killed_fold_resumes_to_what_an_unbroken_one_says(
     np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_a_student_of_all_folds_is_calibrated_out_of_fold(folder, tmp_path, patched):
     out = tmp_path / "weights"
     taught = ("--distil", folder, "--out-of-fold", folder)
@@ -178,6 +184,7 @@ def test_a_student_of_all_folds_is_calibrated_out_of_fold(folder, tmp_path, patc
     assert "out of fold (95 % interval)" in render_card(metrics)
 
 
+@pytest.mark.slow
 def test_students_of_folds_have_the_folds_of_their_teachers(folder, tmp_path, patched):
     out = tmp_path / "students"
     given = ("--data", folder / "phantoms", "--recipe", "quick", "--distil", folder)
@@ -193,6 +200,7 @@ def read_lines(path):
     return sorted(path.read_text().splitlines())
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_together_is_refused(folder, table, tmp_path, patched):
     with pytest.raises(DatasetError, match="another number of folds"):
         deal(table, folder, 5, 1, ())

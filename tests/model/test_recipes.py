@@ -40,7 +40,7 @@ SERVING = Serving(
 )
 LARGE = ("resnet50", "densenet121", "inceptionv3", "vgg16")
 LARGE += ("mobilenetv2", "mobilenetv3small-cnn")  # the first one all tests export
-LARGE += ("mobilenetv2-pyramid",)
+LARGE += ("mobilenetv2-pyramid", "mobilenetv3small-pyramid")
 # Recipes of large networks, and sisters of others.
 SLOW = ("resnet50-cascade", "inception", "densenet121", "vgg16", "resnet50")
 SLOW += ("quick", "mobilenetv2-paper", "mobilenetv2-paper-1.0", "mobilenetv3-hybrid")
@@ -289,6 +289,7 @@ def test_what_a_backbone_starts_from(name, source, expected, tmp_path):
     assert backbone_weights(RECIPES[name], source) == expected
 
 
+@pytest.mark.slow
 def test_a_weights_folder_lends_to_its_own_kind_alone(weights, recipe):
     assert backbone_weights(recipe, str(weights)) == str(weights)
     assert backbone_weights(RECIPES["mobilenetv2"], str(weights)) is None

@@ -102,6 +102,7 @@ def expect_results(pacs, films, version) -> None:
         assert len(sent) <= 2 and all(again == sent[0] for again in sent)
 
 
+@pytest.mark.slow
 def test_killed_at_ten_points_nothing_is_lost_and_nothing_twice(place, classifier):
     """Ten nodes in turn, each killed while it works on what the last one left."""
     pacs, nodes, port, spool = place

@@ -75,6 +75,7 @@ def trained(folder):
     return out
 
 
+@pytest.mark.slow
 def test_an_elbow_gets_a_classifier_of_its_own(trained):
     config = json.loads((trained / "config.json").read_text(encoding="utf-8"))
     assert config["body_parts"] == ["elbow", "hand"]
@@ -85,6 +86,7 @@ def test_an_elbow_gets_a_classifier_of_its_own(trained):
     assert head.kernels.shape[0] == 1 + 2
 
 
+@pytest.mark.slow
 def test_the_answer_names_the_part(trained):
     classifier = FractureClassifier.from_pretrained(trained)
     for part in ("ELBOW", "HAND"):
@@ -94,6 +96,7 @@ def test_the_answer_names_the_part(trained):
         assert [*found["body_parts"]] == ["elbow", "hand"]
 
 
+@pytest.mark.slow
 def test_the_card_says_how_often_it_is_right(trained):
     metrics = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
     figure = metrics["test"]["likeliest_part"]
@@ -105,6 +108,7 @@ def test_the_card_says_how_often_it_is_right(trained):
     assert "| elbow | mura |" in card
 
 
+@pytest.mark.slow
 def test_a_published_split_is_kept_and_what_it_leaks_is_said(folder, trained):
     rows = (trained / "split.csv").read_text(encoding="utf-8").splitlines()
     given = {"train": "train", "valid": "validation", "test": "test"}
@@ -118,6 +122,7 @@ def test_a_published_split_is_kept_and_what_it_leaks_is_said(folder, trained):
     assert "Of 19 test films 1 have a copy among the training films" in card
 
 
+@pytest.mark.slow
 def test_it_is_counted_anew_without_training(folder, trained, monkeypatch):
     before = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
     found = {}

@@ -127,6 +127,7 @@ def run(folder, phantoms, teachers, sequence=FilmSequence):
     return fit(STUDENT, make_sequences, folder, seed=3, teachers=teachers)
 
 
+@pytest.mark.slow
 def test_a_student_learns_and_a_killed_lesson_resumes(tmp_path, phantoms, teachers):
     before = [teacher.network.get_weights() for teacher in teachers]
     whole = run(tmp_path / "whole", phantoms, teachers)

@@ -83,6 +83,7 @@ def run(folder, phantoms, sequence=FilmSequence, recipe=PLAIN):
     return fit(recipe, make_sequences, folder, seed=3)
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_state(tmp_path, phantoms):
     whole = run(tmp_path / "whole", phantoms)
     with pytest.raises(Exception, match="killed here"):
@@ -121,6 +122,7 @@ def test_early_stopping_and_best_weights(tmp_path, phantoms):
             np.testing.assert_array_equal(one, other, err_msg=one.path)
 
 
+@pytest.mark.slow
 def test_from_films_to_weights_card_and_hub(tmp_path, monkeypatch, hub, capfd):
     import train as command
 
