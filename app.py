@@ -56,8 +56,12 @@ def launch_options(settings: Settings) -> dict:
         "theme": gr.themes.Default(
             primary_hue="teal", neutral_hue="slate", font=_FONT, font_mono=["monospace"]
         ).set(body_text_color_subdued="*neutral_600"),
-        "css_paths": [fragments.TEMPLATES / "finding.css", html.ASSETS / "app.css"],
-        "js": (html.ASSETS / "app.js").read_text(encoding="utf-8"),
+        "css_paths": [
+            fragments.TEMPLATES / "finding.css",
+            html.ASSETS / "films.css",
+            html.ASSETS / "app.css",
+        ],
+        "js": html.script(),
         "footer_links": ["api", "settings"],
         "max_file_size": f"{settings.max_upload_mb}mb",
         "run_history": False,

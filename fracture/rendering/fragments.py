@@ -42,7 +42,11 @@ ENVIRONMENT = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-ENVIRONMENT.filters |= {"percent": percent, "share": "{:.1%}".format}
+ENVIRONMENT.filters |= {
+    "percent": percent,
+    "score": "{:.2f}".format,
+    "share": "{:.1%}".format,
+}
 ENVIRONMENT.globals |= {
     "disclaimer": DISCLAIMER,
     "film_uri": _film_uri,

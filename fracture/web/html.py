@@ -39,6 +39,12 @@ _PAGES.globals = ENVIRONMENT.globals | {
 }
 
 
+def script() -> str:
+    """The app's JavaScript: one function, which Gradio calls when the page stands."""
+    parts = [(ASSETS / name).read_text("utf-8") for name in ("films.js", "app.js")]
+    return "\n".join(["() => {", *parts, "}"])
+
+
 def fill(template: str, **values: object) -> str:
     """A template of the app with its values."""
     return _PAGES.get_template(f"{template}.html").render(values)
@@ -51,7 +57,7 @@ def paragraph(text: str, kind: str) -> str:
 
 def film(result: Result, guidance: bool) -> str:
     """A film's finding, viewer, report, reference steps and JSON."""
-    report = render_film_report(result, guidance) if result.prediction else None
+    report = result.prediction and render_film_report(result, guidance).encode()
     return fill(
         "read",
         result=result,
