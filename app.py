@@ -37,7 +37,7 @@ from starlette.staticfiles import StaticFiles
 
 from fracture import EngineError, WeightsError
 from fracture.rendering import fragments
-from fracture.web import api, endpoint, html, memory, tabs
+from fracture.web import api, endpoint, html, memory, tabs, words
 from fracture.web.doors import Doors
 from fracture.web.openapi import AnswerTypes
 from fracture.web.service import Service
@@ -90,8 +90,7 @@ def launch_options(settings: Settings) -> dict:
 
 def build(service: Service) -> gr.Blocks:
     """The app over a service."""
-    title = "Is there a fracture?"
-    with gr.Blocks(title=title, analytics_enabled=False) as demo:
+    with gr.Blocks(title=words.TITLE, analytics_enabled=False) as demo:
         gr.HTML(html.fill("intro"))
         with gr.Tab("Read"):
             tabs.read(service, EXAMPLES)

@@ -22,7 +22,8 @@ from fracture.study import Study
 
 ASSETS = Path(__file__).parent / "assets"
 FILM_SIDE, VIEW_SIDE = 1600, 1000  # pixels; finer than most screens
-_COLOURS = ",".join(f"rgb{tuple(colour)}" for colour in colour_map()[::51].tolist())
+TARGETS = ("fracture", *CLASSES)  # whose evidence a viewer shows
+LEGEND = ",".join(f"rgb{tuple(colour)}" for colour in colour_map()[::51].tolist())
 
 _PAGES = ENVIRONMENT.overlay(loader=jinja2.FileSystemLoader([ASSETS, TEMPLATES]))
 _PAGES.filters = ENVIRONMENT.filters | {
@@ -30,12 +31,12 @@ _PAGES.filters = ENVIRONMENT.filters | {
     "json": functools.partial(json.dumps, indent=2, ensure_ascii=False),
 }
 _PAGES.globals = ENVIRONMENT.globals | {
-    "colours": _COLOURS,
+    "colours": LEGEND,
     "findings": FINDINGS,
     "fitted": fitted,
     # The radios of each viewer need a name of their own.
     "number": functools.partial(next, itertools.count()),
-    "targets": ("fracture", *CLASSES),
+    "targets": TARGETS,
 }
 
 
