@@ -1,0 +1,110 @@
+// The page: boxes that take films, results that are shown; workers do the work.
+
+import "../../../fracture/rendering/templates/finding.css";
+import "../../../fracture/web/assets/films.css";
+import "./page.css";
+import "../../../fracture/web/assets/films.js";
+
+import { Films, type Found } from "./films";
+import { keepOffline } from "./offline";
+import { renderFilm, renderStudy } from "./render";
+import { makeTabs } from "./tabs";
+import { failed, type Trouble } from "./view";
+import words from "./words.json";
+
+const EXAMPLES = import.meta.glob<string>("../../../examples/*.png", {
+  eager: true,
+  query: "?url",
+  import: "default",
+});
+
+const find = <T extends Element = HTMLElement>(selector: string) =>
+  document.querySelector<T>(selector)!;
+const progress = find("#model");
+
+function showProgress(loaded: number, total: number): void {
+  const bar = progress.querySelector("progress")!;
+  const [mb, of] = [loaded, total].map((bytes) => (bytes / 1e6).toFixed(1));
+  if (total) Object.assign(bar, { value: loaded, max: total });
+  tell(`The model is being loaded: ${mb}${total ? ` of ${of}` : ""} MB`);
+}
+
+function tell(text: string): void {
+  progress.querySelector("p")!.textContent = text;
+}
+
+const url = new URL(find<HTMLMetaElement>("meta[name=weights]").content, document.baseURI);
+const films = keepOffline().then(
+  () =>
+    new Films(url.href, showProgress, (loaded) => {
+      progress.querySelector("progress")!.hidden = true;
+      if ("error" in loaded) tell(`The model could not be loaded: ${loaded.error.message}`);
+      else tell(`The model is here: ${loaded.weights.name} ${loaded.weights.version}`);
+    }),
+);
+
+/** One tab's box and its result; who chooses another film no longer wants the last. */
+class Panel {
+  private asked = 0;
+  private readonly result: Element;
+
+  constructor(
+    private readonly panel: HTMLElement,
+    private readonly isStudy: boolean,
+  ) {
+    this.result = panel.querySelector(".html-container")!;
+    const input = panel.querySelector("input")!;
+    input.addEventListener("change", () => {
+      const files = [...input.files!];
+      input.value = ""; // or the same film could not be chosen again
+      void this.read(files.map((file) => ({ name: file.name, file })));
+    });
+  }
+
+  async read(files: { name: string; file: Blob }[]): Promise<void> {
+    const number = ++this.asked;
+    const isWanted = () => number === this.asked;
+    if (!files.length) return;
+    this.panel.setAttribute("aria-busy", "true");
+    const html = await this.answer(files, isWanted);
+    if (html === undefined || !isWanted()) return;
+    this.panel.removeAttribute("aria-busy");
+    this.result.innerHTML = html;
+    document.dispatchEvent(new Event("answered"));
+  }
+
+  private async answer(
+    files: { name: string; file: Blob }[],
+    isWanted: () => boolean,
+  ): Promise<string | undefined> {
+    const name = this.isStudy ? "The study" : files[0]!.name;
+    const refuse = (error: Trouble, what = name) => renderFilm(failed(what, error), null);
+    if (this.isStudy && files.length > words.limits.views) {
+      const code = "too_many_views";
+      return refuse({ code, message: words.messages[code] });
+    }
+    const found = await (await films).read(files, this.isStudy, isWanted);
+    if (!found) return undefined;
+    if ("error" in found) return refuse(found.error, "The model");
+    return render(found);
+  }
+}
+
+function render({ views, study, weights }: Found): string {
+  return study ? renderStudy(study, views) : renderFilm(views[0]!, weights);
+}
+
+makeTabs(find("[role=tablist]"));
+const reading = new Panel(find("#read"), false);
+new Panel(find("#study"), true);
+for (const button of document.querySelectorAll<HTMLElement>("[data-example]")) {
+  const example = button.dataset["example"]!;
+  const address = EXAMPLES[`../../../examples/${example}.png`]!;
+  button.querySelector("img")!.src = address;
+  button.addEventListener("click", async () => {
+    const name = words.example_name.replace("{name}", example);
+    const file = await fetch(address).then((response) => response.blob());
+    await reading.read([{ name, file }]);
+  });
+}
+document.documentElement.dataset["ready"] = "";
