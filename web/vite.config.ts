@@ -1,0 +1,20 @@
+import { defaultClientConditions } from "vite";
+import { defineConfig } from "vitest/config";
+
+// `vite build --mode library` makes the package in lib/; all else is the page's.
+export default defineConfig(({ mode }) => ({
+  base: "./",
+  resolve: {
+    // Its WASM comes as a file of its own, which a cache keeps and a policy can name.
+    conditions: ["onnxruntime-web-use-extern-wasm", ...defaultClientConditions],
+  },
+  build:
+    mode === "library"
+      ? {
+          outDir: "lib",
+          target: "es2022",
+          lib: { entry: "src/fracture/index.ts", formats: ["es"], fileName: "index" },
+        }
+      : { target: "es2022" },
+  test: { include: ["tests/**/*.test.ts"], setupFiles: ["tests/fracture/assets.ts"] },
+}));
