@@ -1,6 +1,8 @@
 import { defaultClientConditions } from "vite";
 import { defineConfig } from "vitest/config";
 
+import { pages } from "./vite/pages.ts";
+
 // `vite build --mode library` makes the package in lib/; all else is the page's.
 export default defineConfig(({ mode }) => ({
   base: "./",
@@ -15,6 +17,19 @@ export default defineConfig(({ mode }) => ({
           target: "es2022",
           lib: { entry: "src/fracture/index.ts", formats: ["es"], fileName: "index" },
         }
-      : { target: "es2022" },
+      : {
+          target: "es2022",
+          assetsInlineLimit: 0, // the policy knows files of the page's own
+          rolldownOptions: {
+            input: { index: "index.html", sw: "src/offline/sw.ts" },
+            output: {
+              // A service worker answers for the folder that it lies in.
+              entryFileNames: ({ name }) =>
+                name === "sw" ? "sw.js" : "assets/[name]-[hash].js",
+            },
+          },
+        },
+  worker: { format: "es" },
+  plugins: mode === "library" ? [] : [pages()],
   test: { include: ["tests/**/*.test.ts"], setupFiles: ["tests/fracture/assets.ts"] },
 }));

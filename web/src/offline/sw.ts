@@ -6,10 +6,10 @@ interface Site {
   files: Record<string, number>;
 }
 
-declare const self: ServiceWorkerGlobalScope & { SITE: Site };
+const worker = globalThis as unknown as ServiceWorkerGlobalScope & { SITE: Site };
 
-const { version, files } = self.SITE;
-const SCOPE = self.registration.scope;
+const { version, files } = worker.SITE;
+const SCOPE = worker.registration.scope;
 const OURS = `fracture ${SCOPE} `;
 const NAME = OURS + version;
 const LARGE = 2 ** 20; // bytes; model and engine are kept as the page loads them
@@ -21,15 +21,15 @@ const ISOLATION = {
   "Cross-Origin-Resource-Policy": "same-origin",
 };
 
-self.addEventListener("install", (event) => event.waitUntil(install()));
-self.addEventListener("activate", (event) => event.waitUntil(activate()));
-self.addEventListener("fetch", (event) => {
+worker.addEventListener("install", (event) => event.waitUntil(install()));
+worker.addEventListener("activate", (event) => event.waitUntil(activate()));
+worker.addEventListener("fetch", (event) => {
   const { method, url } = event.request;
   const { origin, pathname } = new URL(url);
   const address = origin + pathname;
   const path = address === SCOPE ? "index.html" : address.slice(SCOPE.length);
   if (method === "GET" && address.startsWith(SCOPE) && path in files) {
-    event.respondWith(answer(path));
+    event.respondWith(answer(path, event));
   }
 });
 
@@ -38,31 +38,36 @@ async function install(): Promise<void> {
   const keep = async ([path, bytes]: [string, number]) => {
     const isNamed = NAMED.test(path);
     const kept = isNamed && (await caches.match(SCOPE + path));
-    if (kept) await cache.put(SCOPE + path, kept);
-    else if (bytes < LARGE) await load(cache, path, isNamed ? "default" : "no-cache");
+    if (kept) return cache.put(SCOPE + path, kept);
+    if (bytes > LARGE) return;
+    const response = await load(path, isNamed ? "default" : "no-cache");
+    if (!response.ok) throw new Error(`${path}: ${response.status}`);
+    await cache.put(SCOPE + path, response);
   };
   await Promise.all(Object.entries(files).map(keep));
-  await self.skipWaiting();
+  await worker.skipWaiting();
 }
 
 async function activate(): Promise<void> {
   for (const name of await caches.keys()) {
     if (name.startsWith(OURS) && name !== NAME) await caches.delete(name);
   }
-  await self.clients.claim();
+  await worker.clients.claim();
 }
 
-async function answer(path: string): Promise<Response> {
+async function answer(path: string, event: FetchEvent): Promise<Response> {
   const cache = await caches.open(NAME);
-  return (await cache.match(SCOPE + path)) ?? load(cache, path, "default");
+  const kept = await cache.match(SCOPE + path);
+  if (kept) return kept;
+  const response = await load(path, "default");
+  // The page gets it as it comes, not when all of it is here.
+  if (response.ok) event.waitUntil(cache.put(SCOPE + path, response.clone()));
+  return response;
 }
 
-/** Fetches a file and keeps it, if the server has it. */
-async function load(cache: Cache, path: string, mode: RequestCache): Promise<Response> {
-  const { ok, status, body, headers } = await fetch(SCOPE + path, { cache: mode });
-  const isolated = new Headers([...headers, ...Object.entries(ISOLATION)]);
-  const response = new Response(body, { status, headers: isolated });
-  if (ok) await cache.put(SCOPE + path, response.clone());
-  else if (mode === "no-cache") throw new Error(`${path}: ${status}`);
-  return response;
+async function load(path: string, mode: RequestCache): Promise<Response> {
+  const { status, body, headers } = await fetch(SCOPE + path, { cache: mode });
+  const isolated = new Headers(headers);
+  for (const [name, value] of Object.entries(ISOLATION)) isolated.set(name, value);
+  return new Response(body, { status, headers: isolated });
 }

@@ -7,7 +7,7 @@ import type { Model } from "./model.worker";
 import modelUrl from "./model.worker?worker&url";
 import type { Read, Reader } from "./reader.worker";
 import readerUrl from "./reader.worker?worker&url";
-import { failed, type Trouble, type View, type Weights } from "./view";
+import { type Trouble, unexpected, type View, type Weights } from "./view";
 import words from "./words.json";
 import { start, type Started } from "./workers";
 
@@ -58,8 +58,9 @@ export class Films {
         return found && { ...found, weights: loaded.weights };
       } catch (error) {
         this.model?.end(); // the next film begins anew
-        this.loaded = Promise.resolve({ error: unexpected(error) });
-        return this.loaded;
+        const trouble = { error: unexpected(error) };
+        this.loaded = Promise.resolve(trouble);
+        return trouble;
       }
     });
     this.last = turn;
@@ -119,10 +120,4 @@ export class Films {
     this.reader = undefined;
     return { error: { code, message: words.messages[code] } };
   }
-}
-
-/** What nobody foresaw, a browser without memory for example. */
-function unexpected(error: unknown): Trouble {
-  const reason = error instanceof Error ? error.message : String(error);
-  return { code: "page_failed", message: `It stopped in this browser: ${reason}` };
 }

@@ -9,7 +9,7 @@ import { Films, type Found } from "./films";
 import { keepOffline } from "./offline";
 import { renderFilm, renderStudy } from "./render";
 import { makeTabs } from "./tabs";
-import { failed, type Trouble } from "./view";
+import { failed, unexpected } from "./view";
 import words from "./words.json";
 
 const EXAMPLES = import.meta.glob<string>("../../../examples/*.png", {
@@ -66,7 +66,9 @@ class Panel {
     const isWanted = () => number === this.asked;
     if (!files.length) return;
     this.panel.setAttribute("aria-busy", "true");
-    const html = await this.answer(files, isWanted);
+    const html = await this.answer(files, isWanted).catch((error: unknown) =>
+      renderFilm(failed("The page", unexpected(error)), null),
+    );
     if (html === undefined || !isWanted()) return;
     this.panel.removeAttribute("aria-busy");
     this.result.innerHTML = html;
@@ -77,15 +79,13 @@ class Panel {
     files: { name: string; file: Blob }[],
     isWanted: () => boolean,
   ): Promise<string | undefined> {
-    const name = this.isStudy ? "The study" : files[0]!.name;
-    const refuse = (error: Trouble, what = name) => renderFilm(failed(what, error), null);
     if (this.isStudy && files.length > words.limits.views) {
-      const code = "too_many_views";
-      return refuse({ code, message: words.messages[code] });
+      const error = { code: "too_many_views", message: words.messages.too_many_views };
+      return renderFilm(failed("The study", error), null);
     }
     const found = await (await films).read(files, this.isStudy, isWanted);
     if (!found) return undefined;
-    if ("error" in found) return refuse(found.error, "The model");
+    if ("error" in found) return renderFilm(failed("The model", found.error), null);
     return render(found);
   }
 }

@@ -42,7 +42,7 @@ function result({ name, answer, seen }: View) {
 type Prediction = NonNullable<ReturnType<typeof result>["prediction"]>;
 let viewers = 0;
 
-const environment = new Environment(new PrecompiledLoader(templates), {
+const environment = new Environment(new PrecompiledLoader(templates as never), {
   autoescape: true,
   throwOnUndefined: true,
 });

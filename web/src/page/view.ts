@@ -37,3 +37,9 @@ export type Weights = Config["values"];
 export function failed(name: string, { code, message }: Trouble): View {
   return { name, answer: { error_code: code, error_message: message } };
 }
+
+/** What nobody foresaw, a browser without memory for example. */
+export function unexpected(error: unknown): Trouble {
+  const reason = error instanceof Error ? error.message : String(error);
+  return { code: "page_failed", message: `It stopped in this browser: ${reason}` };
+}
