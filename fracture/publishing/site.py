@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import importlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from fracture.hub import SERVING_FILES, resolve
@@ -15,6 +16,7 @@ PAGE = Path("web", "dist")  # in a clone, once it is built
 INDEX, KEEPER, HEADERS = "index.html", "sw.js", "_headers"
 _UNKNOWN = '<meta name="weights" content="weights/">'
 _LISTED = "self.SITE = "
+_NAMED = ("assets/", "weights-")
 _PACKED = {".css", ".html", ".js", ".json", ".mjs", ".onnx", ".svg", ".wasm"}
 
 
@@ -38,7 +40,7 @@ def site_files(clone: str | Path, config: WeightsConfig) -> dict[str, Path | byt
             "cd web && npm ci && npm run build"
         )
         raise WeightsError("no_page", message)
-    folder = f"weights-{sha256(config.folder / CONFIG_FILE)[:12]}/"
+    folder = f"{_NAMED[1]}{sha256(config.folder / CONFIG_FILE)[:12]}/"
     built = {path.relative_to(page).as_posix(): path for path in page.rglob("*")}
     files: dict[str, Path | bytes] = {n: p for n, p in built.items() if p.is_file()}
     files |= {folder + name: config.folder / name for name in SERVING_FILES}
@@ -95,6 +97,18 @@ def write_site(
     return [path for path in _with_packed(out, files) if path.is_file()]
 
 
+def isolation(clone: str | Path) -> dict[str, str]:
+    """The headers that give a built page threads, as a Space's front matter has them."""
+    lines = (Path(clone) / PAGE / HEADERS).read_text("utf-8").splitlines()
+    headers = dict(line.strip().lower().split(": ") for line in lines if ": " in line)
+    return {n: value for n, value in headers.items() if n.startswith("cross-origin-")}
+
+
+def is_named(name: str) -> bool:
+    """Whether a file of a site is named by its content, so that it never changes."""
+    return name.startswith(_NAMED)
+
+
 def _earlier(out: Path) -> set[str]:
     """The files of the site that lies in a folder.
 
@@ -120,7 +134,7 @@ def _pack(path: Path, content: bytes) -> None:
     Path(f"{path}.br").write_bytes(brotli.compress(content, quality=9))
 
 
-def _with_packed(out: Path, names) -> list[Path]:
+def _with_packed(out: Path, names: Iterable[str]) -> list[Path]:
     return [
         out / f"{name}{end}" for name in sorted(names) for end in ("", ".br", ".gz")
     ]

@@ -6,7 +6,7 @@ import nunjucks from "nunjucks";
 import type { Plugin } from "vite";
 
 import words from "../src/page/words.json" with { type: "json" };
-import { HEADERS, POLICY } from "./policy.ts";
+import { HEADERS, POLICY } from "../src/policy.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
 const FOLDERS = ["rendering/templates", "web/assets"].map((name) =>

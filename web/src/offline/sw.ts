@@ -1,5 +1,7 @@
 // The service worker: keeps the page's files, and answers with them for ever after.
 
+import { ISOLATION } from "../policy";
+
 /** What `fracture site` wrote, put before this script: a version, and path -> bytes. */
 interface Site {
   version: string;
@@ -14,12 +16,6 @@ const OURS = `fracture ${SCOPE} `;
 const NAME = OURS + version;
 const LARGE = 2 ** 20; // bytes; model and engine are kept as the page loads them
 const NAMED = /^(assets|weights-)/; // by their content: these never change
-// A page so isolated has threads, which few static hosts would give it.
-const ISOLATION = {
-  "Cross-Origin-Embedder-Policy": "require-corp",
-  "Cross-Origin-Opener-Policy": "same-origin",
-  "Cross-Origin-Resource-Policy": "same-origin",
-};
 
 worker.addEventListener("install", (event) => event.waitUntil(install()));
 worker.addEventListener("activate", (event) => event.waitUntil(activate()));
@@ -67,7 +63,7 @@ async function answer(path: string, event: FetchEvent): Promise<Response> {
 
 async function load(path: string, mode: RequestCache): Promise<Response> {
   const { status, body, headers } = await fetch(SCOPE + path, { cache: mode });
-  const isolated = new Headers(headers);
+  const isolated = new Headers(headers); // few static hosts would send these
   for (const [name, value] of Object.entries(ISOLATION)) isolated.set(name, value);
   return new Response(body, { status, headers: isolated });
 }
