@@ -98,9 +98,11 @@ def write_site(
 
 
 def isolation(clone: str | Path) -> dict[str, str]:
-    """The headers that give a built page threads, as a Space's front matter has them."""
+    """The headers that give a built page threads, named as in a Space."""
     lines = (Path(clone) / PAGE / HEADERS).read_text("utf-8").splitlines()
-    headers = dict(line.strip().lower().split(": ") for line in lines if ": " in line)
+    headers = dict(
+        line.strip().lower().split(": ", 1) for line in lines if ": " in line
+    )
     return {n: value for n, value in headers.items() if n.startswith("cross-origin-")}
 
 

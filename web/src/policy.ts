@@ -13,21 +13,12 @@ export const POLICY = [
   "form-action 'none'",
 ].join("; ");
 
-/** A page so isolated gets threads from the browser. */
-export const ISOLATION = {
+/** Of every file; a page so isolated from others gets threads from the browser. */
+export const HEADERS = {
+  "Content-Security-Policy": POLICY,
   "Cross-Origin-Embedder-Policy": "require-corp",
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Resource-Policy": "same-origin",
+  "Referrer-Policy": "no-referrer",
+  "X-Content-Type-Options": "nosniff",
 };
-
-/** Headers of every file, as Netlify's and Cloudflare's static hosts read them. */
-export const HEADERS = [
-  "/*",
-  ...Object.entries({
-    "Content-Security-Policy": POLICY,
-    ...ISOLATION,
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-  }).map(([name, value]) => `  ${name}: ${value}`),
-  "",
-].join("\n");

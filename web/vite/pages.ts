@@ -46,7 +46,10 @@ export function pages(): Plugin {
       handler: (html) => environment.renderString(html, { words, policy: POLICY }),
     },
     generateBundle() {
-      this.emitFile({ type: "asset", fileName: "_headers", source: HEADERS });
+      // As Netlify's and Cloudflare's static hosts read them.
+      const lines = Object.entries(HEADERS).map(([name, value]) => `  ${name}: ${value}\n`);
+      const source = `/*\n${lines.join("")}`;
+      this.emitFile({ type: "asset", fileName: "_headers", source });
     },
   };
 }

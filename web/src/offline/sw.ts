@@ -1,6 +1,6 @@
 // The service worker: keeps the page's files, and answers with them for ever after.
 
-import { ISOLATION } from "../policy";
+import { HEADERS } from "../policy";
 
 /** What `fracture site` wrote, put before this script: a version, and path -> bytes. */
 interface Site {
@@ -63,7 +63,7 @@ async function answer(path: string, event: FetchEvent): Promise<Response> {
 
 async function load(path: string, mode: RequestCache): Promise<Response> {
   const { status, body, headers } = await fetch(SCOPE + path, { cache: mode });
-  const isolated = new Headers(headers); // few static hosts would send these
-  for (const [name, value] of Object.entries(ISOLATION)) isolated.set(name, value);
-  return new Response(body, { status, headers: isolated });
+  const all = new Headers(headers); // few static hosts would send ours
+  for (const [name, value] of Object.entries(HEADERS)) all.set(name, value);
+  return new Response(body, { status, headers: all });
 }
