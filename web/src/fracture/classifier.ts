@@ -5,7 +5,7 @@ import { download, Meter, type Progress } from "./download";
 import { Engine, prepare } from "./engine";
 import { type Film, FilmError } from "./film/film";
 import { Letterbox } from "./film/letterbox";
-import { readFilm, type Source } from "./film/reader";
+import { readFilm, type Source } from "./reader";
 import { Prediction } from "./prediction";
 
 export interface LoadOptions {

@@ -5,6 +5,7 @@ import { Unzlib } from "fflate";
 
 import { readExif } from "./directories";
 import { atMost, checkSize, type Decoded, type Notice, refuse } from "./film";
+import { joined } from "./jpeg";
 import { samples } from "./png_samples";
 import { text } from "./sniff";
 import { turned, xmpOrientation } from "./turn";
@@ -95,7 +96,7 @@ function plain(
   for (const { name, body } of kept) add(name, body);
   add("IDAT", stored(inflated));
   add("IEND", new Uint8Array(0));
-  return concatenate(parts);
+  return joined(parts);
 }
 
 /** The pixels' bytes, filters included; throws where there are too few. */
@@ -216,14 +217,4 @@ function crc32(data: Uint8Array): number {
     sum = CRC_TABLE[(sum ^ data[i]!) & 255]! ^ (sum >>> 8);
   }
   return ~sum >>> 0;
-}
-
-function concatenate(parts: Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -4,16 +4,21 @@
 // header before anything is decoded; wide pixels are scaled, never clipped; what cannot
 // be read is refused with a code and a sentence a person can act on.
 
-import { type Decoded, type Film, FilmError, LOW_SIDE, MAX_BYTES, range, refuse } from "./film";
-import { grey } from "./grey";
-import { readPng } from "./png";
-import { type Kind, sniff, text } from "./sniff";
+import { readBmp, readJpeg, readWebp } from "./film/canvas";
+import { type Decoded, type Film, FilmError, LOW_SIDE, MAX_BYTES, range } from "./film/film";
+import { grey } from "./film/grey";
+import { type Kind, sniff, text } from "./film/sniff";
 
 export type Source = Blob | ArrayBuffer | Uint8Array;
 
 // Decoders are loaded when a film needs them.
-const READERS: Partial<Record<Kind, (data: Uint8Array) => Promise<Decoded>>> = {
-  PNG: async (data) => readPng(data),
+const READERS: Record<Kind, (data: Uint8Array) => Promise<Decoded>> = {
+  PNG: async (data) => (await import("./film/png")).readPng(data),
+  JPEG: readJpeg,
+  TIFF: async (data) => (await import("./film/tiff")).readTiff(data),
+  WEBP: readWebp,
+  BMP: readBmp,
+  DICOM: async (data) => (await import("./dicom/dicom")).readDicom(data),
 };
 
 /** Reads PNG, JPEG, TIFF, WebP, BMP or DICOM; throws `FilmError` and nothing else. */
@@ -23,7 +28,7 @@ export async function readFilm(file: Source): Promise<Film> {
   let decoded: Decoded;
   let found: { pixels: Uint8Array; coloured: boolean };
   try {
-    decoded = (await READERS[kind]?.(data)) ?? refuse(kind);
+    decoded = await READERS[kind](data);
     found = grey(decoded);
   } catch (error) {
     throw error instanceof FilmError ? error : explain(error, kind, data);
@@ -66,16 +71,15 @@ async function bytes(file: Source): Promise<Uint8Array> {
 /** Turns what a decoder threw into a `FilmError`. */
 function explain(error: unknown, kind: Kind, data: Uint8Array): FilmError {
   const end = text(data, Math.max(0, data.length - 64), data.length);
-  const declared = new DataView(data.buffer, data.byteOffset).getUint32(4, true);
-  const isShort =
-    kind === "PNG"
-      ? !end.includes("IEND")
-      : kind === "JPEG"
-        ? !end.includes("\xff\xd9")
-        : kind === "WEBP"
-          ? data.length < 8 + declared
-          : error instanceof RangeError;
-  if (isShort) {
+  const isShort: Record<Kind, () => boolean> = {
+    PNG: () => !end.includes("IEND"),
+    JPEG: () => !end.includes("\xff\xd9"),
+    WEBP: () => data.length < 8 + new DataView(data.buffer, data.byteOffset).getUint32(4, true),
+    TIFF: () => false,
+    BMP: () => error instanceof RangeError,
+    DICOM: () => error instanceof RangeError,
+  };
+  if (isShort[kind]()) {
     const message = `The ${kind} file ends too early; copy or export it again.`;
     return new FilmError("truncated_file", message);
   }
