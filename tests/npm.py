@@ -12,8 +12,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 WEB = ROOT / "web"
-# What the page is made of, beside web/.
-_PARTS = ("examples", "fracture/rendering/templates", "fracture/web/assets")
+# What the page is made of.
+_PARTS = (
+    *("web/*.*", "web/public/*", "web/src/**/*", "web/vite/*", "examples/*"),
+    *("fracture/guidance.json", "fracture/rendering/templates/*"),
+    "fracture/web/assets/*",
+)
 _LEAST = 20  # of Node's versions
 
 
@@ -75,13 +79,8 @@ def build_page(request: pytest.FixtureRequest) -> Path:
             done = run(["npm", "ci", "--fetch-retries=0"], WEB, 300)
             if done.returncode:
                 pytest.skip(f"npm cannot install: {done.stderr[-200:]}")
-        sources = [
-            p for p in WEB.rglob("*") if not {"node_modules", "dist"} & {*p.parts}
-        ]
-        sources += [path for part in _PARTS for path in (ROOT / part).iterdir()]
-        if _newest(*sources, ROOT / "fracture/guidance.json") > _newest(
-            WEB / "dist/index.html"
-        ):
+        sources = [path for part in _PARTS for path in ROOT.glob(part)]
+        if _newest(*sources) > _newest(WEB / "dist" / "index.html"):
             done = run(["npm", "run", "build:page"], WEB, 300)
             assert not done.returncode, done.stdout + done.stderr
     return ROOT
