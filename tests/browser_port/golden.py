@@ -140,7 +140,10 @@ PNG = {
     ),
     "grey-alpha.png": lambda: encode(np.dstack([SMALL, ALPHA]), "png"),
     "grey-alpha16.png": lambda: png(
-        [r.tobytes() for r in np.dstack([DEEP, ALPHA.astype("u2") * 257]).astype(">u2")],
+        [
+            r.tobytes()
+            for r in np.dstack([DEEP, ALPHA.astype("u2") * 257]).astype(">u2")
+        ],
         *(SIZE, 16, 4),
     ),
     "palette.png": lambda: indexed(),
@@ -183,6 +186,9 @@ def jpeg_in_inks() -> bytes:
 
 
 PICTURES = {
+    "clear.jpg": lambda: encode(draw_phantom("normal", 10).pixels, "jpeg"),
+    "uncertain.jpg": lambda: encode(draw_phantom("hairline", 7).pixels, "jpeg"),
+    "marked.jpg": lambda: encode(draw_phantom("hairline", 11).pixels, "jpeg"),
     "grey.jpg": lambda: encode(LARGE, "jpeg", quality=88),
     "progressive.jpg": lambda: encode(LARGE, "jpeg", quality=70, progressive=True),
     "colour.jpg": lambda: encode(COLOUR, "jpeg", quality=85),
@@ -197,7 +203,9 @@ PICTURES = {
     },
     "cut.jpg": lambda: encode(LARGE, "jpeg")[:7000],
     "holed.jpg": lambda: encode(LARGE, "jpeg")[:7000] + b"\0" * 100,
-    "scans.jpg": lambda: encode(HAIR, "jpeg")[:-2] + b"\xff\xda\0\2" * 101 + b"\xff\xd9",
+    "scans.jpg": lambda: (
+        encode(HAIR, "jpeg")[:-2] + b"\xff\xda\0\2" * 101 + b"\xff\xd9"
+    ),
     "photograph.jpg": photograph,
     "lossy.webp": lambda: encode(GREYS, "webp", quality=80),
     "lossless.webp": lambda: encode(COLOUR, "webp", lossless=True),
@@ -230,9 +238,14 @@ REFUSED = {
     "coded.tif": (UNREAD, lambda: tiff(SMALL, compression="jpeg")),
     "fax.tif": (
         UNREAD,
-        lambda: encode(Image.fromarray(HAIR).convert("1"), "tiff", compression="group4"),
+        lambda: encode(
+            Image.fromarray(HAIR).convert("1"), "tiff", compression="group4"
+        ),
     ),
-    "inks.tif": (UNREAD, lambda: encode(Image.fromarray(COLOUR).convert("CMYK"), "tiff")),
+    "inks.tif": (
+        UNREAD,
+        lambda: encode(Image.fromarray(COLOUR).convert("CMYK"), "tiff"),
+    ),
 }
 
 
@@ -272,27 +285,40 @@ TIFF = {
     "deep-white.tif": lambda: tiff(
         DEEP, compression="zlib", predictor=2, photometric="miniswhite"
     ),
-    "signed16.tif": lambda: tiff(DEEP.astype("i4").astype("i2"), ">", compression="zlib"),
-    "words.tif": lambda: tiff(DEEP.astype("u4") * 60000, ">", compression="zlib", **TILES),
+    "signed16.tif": lambda: tiff(
+        DEEP.astype("i4").astype("i2"), ">", compression="zlib"
+    ),
+    "words.tif": lambda: tiff(
+        DEEP.astype("u4") * 60000, ">", compression="zlib", **TILES
+    ),
     "words-signed.tif": lambda: tiff(DEEP.astype("i4") * -30000, compression="lzw"),
     "floats.tif": lambda: tiff(FLOATS, compression="zlib", predictor=3, **STRIPS),
-    "floats-big.tif": lambda: tiff(FLOATS, ">", compression="zlib", predictor=3, **TILES),
+    "floats-big.tif": lambda: tiff(
+        FLOATS, ">", compression="zlib", predictor=3, **TILES
+    ),
     "big.tif": lambda: tiff(SMALL, big=True, compression="packbits"),
     "rgb.tif": lambda: tiff(COLOUR, photometric="rgb", compression="lzw", predictor=2),
     "rgb-planar.tif": lambda: tiff(
-        np.moveaxis(COLOUR, 2, 0), photometric="rgb", planarconfig="separate",
-        compression="zlib", **TILES,
+        np.moveaxis(COLOUR, 2, 0),
+        photometric="rgb",
+        planarconfig="separate",
+        compression="zlib",
+        **TILES,
     ),
     "rgb16.tif": lambda: tiff(
         COLOUR.astype("u2") * 257 + 3, ">", photometric="rgb", compression="zlib"
     ),
     "rgba.tif": lambda: tiff(
-        np.dstack([COLOUR, ALPHA]), photometric="rgb", extrasamples=["unassalpha"],
+        np.dstack([COLOUR, ALPHA]),
+        photometric="rgb",
+        extrasamples=["unassalpha"],
         compression="zlib",
     ),
     "grey-alpha.tif": lambda: tiff(
-        np.dstack([SMALL, ALPHA]), photometric="minisblack",
-        extrasamples=["unassalpha"], compression="zlib",
+        np.dstack([SMALL, ALPHA]),
+        photometric="minisblack",
+        extrasamples=["unassalpha"],
+        compression="zlib",
     ),
     "palette.tif": lambda: encode(
         Image.fromarray(COLOUR).quantize(40), "tiff", compression="tiff_lzw"
@@ -304,15 +330,24 @@ TIFF = {
     "half.tif": lambda: tiff(FLOATS[:60].astype("f2")),
     "cut.tif": lambda: tiff(SMALL, compression="lzw")[:-300],
     "none.tif": lambda: b"II*\0\0\0\0\0",
-    "claims.tif": lambda: b"II*\0\x08\0\0\0\x01\0"
-    + struct.pack("<HHII", 700, 1, 2**31, 0)
-    + bytes(4),
+    "claims.tif": lambda: (
+        b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 700, 1, 2**31, 0) + bytes(4)
+    ),
 }
 
 
 def packed_tiff(bits: int) -> bytes:
     data = b"".join(packed(SMALL >> (8 - bits), bits))
-    tags = {256: SIZE[0], 257: SIZE[1], 258: bits, 259: 1, 262: 1, 273: 122, 277: 1, 278: SIZE[1]}
+    tags = {
+        256: SIZE[0],
+        257: SIZE[1],
+        258: bits,
+        259: 1,
+        262: 1,
+        273: 122,
+        277: 1,
+        278: SIZE[1],
+    }
     tags[279] = len(data)
     body = b"".join(struct.pack("<HHII", t, 4, 1, v) for t, v in sorted(tags.items()))
     head = b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags))
