@@ -186,6 +186,9 @@ def jpeg_in_inks() -> bytes:
 
 
 PICTURES = {
+    "clear.jpg": lambda: encode(draw_phantom("normal", 10).pixels, "jpeg"),
+    "uncertain.jpg": lambda: encode(draw_phantom("hairline", 7).pixels, "jpeg"),
+    "marked.jpg": lambda: encode(draw_phantom("hairline", 11).pixels, "jpeg"),
     "grey.jpg": lambda: encode(LARGE, "jpeg", quality=88),
     "progressive.jpg": lambda: encode(LARGE, "jpeg", quality=70, progressive=True),
     "colour.jpg": lambda: encode(COLOUR, "jpeg", quality=85),
