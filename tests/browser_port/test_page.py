@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from chromium import axe_core, hand_over_file, launch, violations, visit
-from npm import build_page
 from specimens import GOOD, photograph
 from static_host import host
 
@@ -43,9 +42,9 @@ MARKUP = """(html) => {
 
 
 @pytest.fixture(scope="module")
-def site(request, tmp_path_factory) -> Path:
+def site(web, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    write_site(build_page(request), WEIGHTS, folder)
+    write_site(web.parent, WEIGHTS, folder)
     return folder
 
 
