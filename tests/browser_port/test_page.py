@@ -346,34 +346,55 @@ def test_a_newer_site_comes_with_a_next_visit(browser, tmp_path, site):
     context.close()
 
 
+# Answers that it is ready, and then no more.
+HANGS = """onmessage = ({ data }) => data.path[0] === "ready" &&
+  postMessage({ id: data.id, type: "RAW", value: undefined });"""
+
+
+@pytest.fixture
+def with_reader(browser, served, site):
+    """A visit whose first reader is a script of the test's."""
+    (reader,) = site.glob("assets/reader.worker-*.js")
+    context = browser.new_context(service_workers="block")
+    page = context.new_page()
+
+    def visit(script: str):
+        path = f"/{reader.relative_to(site).as_posix()}"
+        served.other[path] = script
+        with page.expect_response(lambda response: path in response.url):
+            page.goto(served.url)
+        del served.other[path]
+        return page
+
+    yield visit
+    context.close()
+
+
 @pytest.mark.parametrize(
     ("script", "code"),
     [
         ("throw new Error('out of memory')", "reader_crashed"),
-        pytest.param(
-            # Answers that it is ready, and then no more.
-            "onmessage = ({ data }) => data.path[0] === 'ready' &&"
-            " postMessage({ id: data.id, type: 'RAW', value: undefined })",
-            "reader_timeout",
-            marks=pytest.mark.slow,
-        ),
+        pytest.param(HANGS, "reader_timeout", marks=pytest.mark.slow),
     ],
 )
-def test_a_reader_that_ends_or_hangs_is_a_reason(browser, served, site, script, code):
-    (reader,) = site.glob("assets/reader.worker-*.js")
-    context = browser.new_context(service_workers="block")
-    page = context.new_page()
-    path = f"/{reader.relative_to(site).as_posix()}"
-    served.other[path] = script
-    try:
-        page.goto(served.url)
-        choose(page, EXAMPLES / "normal.png")
-        assert answer(page, "normal.png")["error_code"] == code
-    finally:
-        del served.other[path]
+def test_a_reader_that_ends_or_hangs_is_a_reason(with_reader, script, code):
+    page = with_reader(script)
+    choose(page, EXAMPLES / "normal.png")
+    assert answer(page, "normal.png")["error_code"] == code
     choose(page, EXAMPLES / "displaced.png")
     assert answer(page, "displaced.png")["finding"] == "fracture_suspected"
-    context.close()
+
+
+def test_another_film_ends_one_that_hangs(with_reader):
+    page = with_reader(HANGS)
+    choose(page, EXAMPLES / "normal.png")
+    expect(page.get_by_text("The model is here")).to_be_visible()
+    expect(page.get_by_text("normal.png is being read")).to_be_visible()
+    choose(page, EXAMPLES / "displaced.png")
+    page.locator("[data-name='displaced.png']").wait_for(
+        state="attached", timeout=9_000
+    )
+    assert page.locator("[data-name='normal.png']").count() == 0
 
 
 def test_weights_that_are_not_there_are_a_reason(browser, site, tmp_path):

@@ -13,7 +13,7 @@ const FOLDERS = ["rendering/templates", "web/assets"].map((name) =>
   join(PROJECT, "fracture", name),
 );
 /** What the page fills in, and what those templates take in. */
-const PARTS = ["pieces.html", "more.html", "viewer.html", "read.html", "study.html"];
+const PARTS = ["pieces.html", "more.html", "viewer.html", "read.html", "study.html", "progress.html"];
 const REPORT = ["report.html", "report.css", "finding.css"];
 const MODULE = "virtual:templates";
 

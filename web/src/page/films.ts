@@ -21,10 +21,20 @@ export interface Found {
   study?: Answer;
 }
 
+interface Asked {
+  files: readonly { name: string; file: Blob }[];
+  /** Whether the files are the views of one study; else they are films. */
+  isStudy: boolean;
+  /** Aborts when nobody wants them any more. */
+  signal: AbortSignal;
+  /** Told how many views there are so far. */
+  onView(done: number): void;
+}
+
 /** Reads and judges what is handed over. */
 export class Films {
   private model: Started<Model> | undefined;
-  private reader: Started<Reader> | undefined;
+  private reader: Started<Reader> | undefined = start<Reader>(readerUrl);
   private loaded: Promise<Loaded>;
   private last: Promise<unknown>;
 
@@ -38,23 +48,19 @@ export class Films {
   }
 
   /**
-   * Reads files in their turn, as films each for itself or as the views of one study.
+   * Reads files, in their turn.
    *
-   * Returns undefined as soon as nobody wants them any more, or the reason why there
-   * can be no answer to anything.
+   * Returns undefined if nobody wanted them any more, and the reason where there can be
+   * no answer to anything.
    */
-  read(
-    files: readonly { name: string; file: Blob }[],
-    isStudy: boolean,
-    isWanted: () => boolean,
-  ): Promise<Found | { error: Trouble } | undefined> {
+  read(asked: Asked): Promise<Found | { error: Trouble } | undefined> {
     const turn = this.last.then(async () => {
-      if (!isWanted()) return undefined;
+      if (asked.signal.aborted) return undefined;
       let loaded = await this.loaded;
       if ("error" in loaded) loaded = await (this.loaded = this.load());
       if ("error" in loaded) return loaded;
       try {
-        const found = await this.judge(files, isStudy, isWanted);
+        const found = await this.judge(asked);
         return found && { ...found, weights: loaded.weights };
       } catch (error) {
         this.model?.end(); // the next film begins anew
@@ -69,8 +75,7 @@ export class Films {
 
   private async load(): Promise<Loaded> {
     const model = (this.model = start<Model>(modelUrl));
-    const progress = proxy(this.onProgress);
-    const loading = model.remote.load(this.url, progress);
+    const loading = model.remote.load(this.url, proxy(this.onProgress));
     const loaded = await Promise.race([loading, model.failure]).catch((error: unknown) => ({
       error: unexpected(error),
     }));
@@ -79,42 +84,43 @@ export class Films {
     return loaded;
   }
 
-  private async judge(
-    files: readonly { name: string; file: Blob }[],
-    isStudy: boolean,
-    isWanted: () => boolean,
-  ): Promise<{ views: View[]; study?: Answer } | undefined> {
+  private async judge({
+    files,
+    isStudy,
+    signal,
+    onView,
+  }: Asked): Promise<{ views: View[]; study?: Answer } | undefined> {
     const { remote, failure } = this.model!;
     const side = isStudy ? words.sides.view : words.sides.film;
     if (isStudy) await remote.begin();
     const views: View[] = [];
     for (const { name, file } of files) {
-      const read = await this.readFile(file);
-      if (!isWanted()) return undefined;
+      const read = await this.readFile(file, signal);
+      if (signal.aborted) return undefined;
       views.push(await Promise.race([remote.judge(name, read, side, isStudy), failure]));
-      if (!isWanted()) return undefined;
+      if (signal.aborted) return undefined;
+      onView(views.length);
     }
     return isStudy ? { views, study: await remote.combine() } : { views };
   }
 
-  private async readFile(file: Blob): Promise<Read> {
-    const reader = (this.reader ??= start<Reader>(readerUrl));
-    let clock: number | undefined;
+  private async readFile(file: Blob, signal: AbortSignal): Promise<Read> {
+    const { remote, failure } = (this.reader ??= start<Reader>(readerUrl));
     try {
-      await Promise.race([reader.remote.ready(), reader.failure]);
-      const late = new Promise<"late">((resolve) => {
-        clock = window.setTimeout(resolve, words.limits.reader_seconds * 1000, "late");
-      });
-      const read = await Promise.race([reader.remote.read(file), reader.failure, late]);
-      return read === "late" ? this.lost("reader_timeout") : read;
+      await Promise.race([remote.ready(), failure]);
+      const limit = AbortSignal.timeout(words.limits.reader_seconds * 1000);
+      const end = AbortSignal.any([signal, limit]);
+      const ended = new Promise<undefined>((resolve) =>
+        end.addEventListener("abort", () => resolve(undefined)),
+      );
+      const read = await Promise.race([remote.read(file), failure, ended]);
+      return read ?? this.lost("reader_timeout");
     } catch {
       return this.lost("reader_crashed");
-    } finally {
-      window.clearTimeout(clock);
     }
   }
 
-  /** Ends the reader, for another to begin with the next film. */
+  /** Ends the reader, whatever it is at; another begins with the next film. */
   private lost(code: "reader_timeout" | "reader_crashed"): Read {
     this.reader?.end();
     this.reader = undefined;

@@ -7,7 +7,7 @@ import "../../../fracture/web/assets/films.js";
 
 import { Films, type Found } from "./films";
 import { keepOffline } from "./offline";
-import { renderFilm, renderStudy } from "./render";
+import { renderFilm, renderProgress, renderStudy } from "./render";
 import { makeTabs } from "./tabs";
 import { failed, unexpected } from "./view";
 import words from "./words.json";
@@ -25,6 +25,7 @@ const progress = find("#model");
 function showProgress(loaded: number, total: number): void {
   const bar = progress.querySelector("progress")!;
   const [mb, of] = [loaded, total].map((bytes) => (bytes / 1e6).toFixed(1));
+  bar.hidden = false;
   if (total) Object.assign(bar, { value: loaded, max: total });
   tell(`The model is being loaded: ${mb}${total ? ` of ${of}` : ""} MB`);
 }
@@ -45,11 +46,11 @@ const films = keepOffline().then(
 
 /** One tab's box and its result; who chooses another film no longer wants the last. */
 class Panel {
-  private asked = 0;
+  private asked = new AbortController();
   private readonly result: Element;
 
   constructor(
-    private readonly panel: HTMLElement,
+    panel: HTMLElement,
     private readonly isStudy: boolean,
   ) {
     this.result = panel.querySelector(".html-container")!;
@@ -62,28 +63,31 @@ class Panel {
   }
 
   async read(files: { name: string; file: Blob }[]): Promise<void> {
-    const number = ++this.asked;
-    const isWanted = () => number === this.asked;
     if (!files.length) return;
-    this.panel.setAttribute("aria-busy", "true");
-    const html = await this.answer(files, isWanted).catch((error: unknown) =>
+    this.asked.abort();
+    const { signal } = (this.asked = new AbortController());
+    const html = await this.answer(files, signal).catch((error: unknown) =>
       renderFilm(failed("The page", unexpected(error)), null),
     );
-    if (html === undefined || !isWanted()) return;
-    this.panel.removeAttribute("aria-busy");
+    if (html === undefined || signal.aborted) return;
     this.result.innerHTML = html;
     document.dispatchEvent(new Event("answered"));
   }
 
   private async answer(
     files: { name: string; file: Blob }[],
-    isWanted: () => boolean,
+    signal: AbortSignal,
   ): Promise<string | undefined> {
     if (this.isStudy && files.length > words.limits.views) {
       const error = { code: "too_many_views", message: words.messages.too_many_views };
       return renderFilm(failed("The study", error), null);
     }
-    const found = await (await films).read(files, this.isStudy, isWanted);
+    const onView = (done: number) => {
+      if (this.isStudy) this.result.innerHTML = renderProgress(done, files.length);
+    };
+    onView(0); // of one film the preview tells
+    const { isStudy } = this;
+    const found = await (await films).read({ files, isStudy, signal, onView });
     if (!found) return undefined;
     if ("error" in found) return renderFilm(failed("The model", found.error), null);
     return render(found);
@@ -103,7 +107,10 @@ for (const button of document.querySelectorAll<HTMLElement>("[data-example]")) {
   button.querySelector("img")!.src = address;
   button.addEventListener("click", async () => {
     const name = words.example_name.replace("{name}", example);
-    const file = await fetch(address).then((response) => response.blob());
+    const file = await fetch(address).then(
+      (response) => response.blob(),
+      () => new Blob(), // which is refused as any empty file
+    );
     await reading.read([{ name, file }]);
   });
 }

@@ -95,6 +95,11 @@ export function renderStudy(answer: Answer, views: View[]): string {
   });
 }
 
+/** How far a study is. */
+export function renderProgress(done: number, films: number): string {
+  return environment.render("progress.html", { done, films, unread: 0 });
+}
+
 /** A film's report: an HTML document that loads nothing. */
 export function renderReport(view: View, weights: Weights, time = new Date()): string {
   return environment.render("report.html", {
