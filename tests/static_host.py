@@ -18,7 +18,7 @@ class StaticHost(ThreadingHTTPServer):
         url: of the folder, which ends in a slash.
         asked: method, path and length of the body of each request.
         sent: bytes of files that went out.
-        other: path -> text to send in place of that file.
+        once: path -> a script to send in place of that file, the first time.
     """
 
     daemon_threads = True
@@ -30,16 +30,17 @@ class StaticHost(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_address[1]}/"
         self.asked: list[tuple[str, str, int]] = []
         self.sent = 0
-        self.other: dict[str, str] = {}
+        self.once: dict[str, str] = {}
 
 
 class _Handler(SimpleHTTPRequestHandler):
     server: StaticHost
 
     def do_GET(self):
-        if text := self.server.other.get(self.path):
+        if text := self.server.once.pop(self.path, None):
             self.send_response(200)
             self.send_header("Content-Type", "text/javascript")
+            self.send_header("Cache-Control", "no-store")
             self.end_headers()
             self.wfile.write(text.encode())
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from filelock import FileLock
 def web(tmp_path_factory) -> Path:
     """`web/` with its packages installed and everything built; or a skip."""
     # The workers of a session share that folder; the first of them does the work.
-    shared = tmp_path_factory.getbasetemp().parent
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
     with FileLock(shared / "web.lock"):
         if not (shared / "web.built").exists():
             build()

@@ -267,7 +267,7 @@ def test_tabs_and_examples_by_keyboard(page):
     name = "Synthetic film hairline.png"
     assert answer(page, name)["film_width"] == 560
     for summary in ("For programs", "For clinicians"):
-        page.locator("summary", has_text=summary).focus()
+        shown(page).locator("summary", has_text=summary).focus()
         page.keyboard.press("Enter")
     expect(page.get_by_text("Not advice for this patient")).to_be_visible()
 
@@ -359,11 +359,8 @@ def with_reader(browser, served, site):
     page = context.new_page()
 
     def visit(script: str):
-        path = f"/{reader.relative_to(site).as_posix()}"
-        served.other[path] = script
-        with page.expect_response(lambda response: path in response.url):
-            page.goto(served.url)
-        del served.other[path]
+        served.once[f"/{reader.relative_to(site).as_posix()}"] = script
+        page.goto(served.url)
         return page
 
     yield visit

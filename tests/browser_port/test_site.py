@@ -176,10 +176,8 @@ def test_the_pages_words_are_the_apps():
 
 
 def properties(css: str, selector: str) -> dict[str, str]:
-    """Custom properties in the first rule of a selector."""
-    rule = re.search(
-        rf"(?:^|\}})\s*{re.escape(selector)}\s*\{{(.*?)\}}", css, re.DOTALL
-    )
+    """Custom properties in the rule whose selectors begin so."""
+    rule = re.search(rf"^{selector}[ ,][^{{]*{{(.*?)}}", css, re.DOTALL | re.MULTILINE)
     return dict(re.findall(r"--([\w-]+):\s*([^;]+);", rule[1]))
 
 
@@ -196,7 +194,7 @@ def test_the_pages_colours_are_the_apps(theme, tmp_path, monkeypatch):
     own = (ROOT / "web/src/page/page.css").read_text("utf-8")
     wanted, found = properties(css, ":root"), properties(own, ":root")
     if theme == "dark":
-        wanted |= properties(css, ".dark")
+        wanted |= properties(css, ":root.dark")
         found |= properties(own, ":root.dark")
     names = {
         "ink": "body-text-color",
