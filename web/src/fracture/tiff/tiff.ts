@@ -35,7 +35,8 @@ export function readTiff(data: Uint8Array): Decoded {
 
 /** Pages up to the first that holds no picture. */
 function countFrames(tags: Directories): number {
-  const isPicture = (page: number) => tags.values(TAG.WIDTH, page)[0] && tags.values(TAG.HEIGHT, page)[0];
+  const isPicture = (page: number) =>
+    [TAG.WIDTH, TAG.HEIGHT].every((tag) => tags.values(tag, page)[0]);
   let frames = 1;
   while (frames < MOST_FRAMES && isPicture(frames)) frames++;
   return frames;
@@ -49,25 +50,25 @@ function pixels(data: Uint8Array, tags: Directories, layout: Layout): Values {
   const offsets = tags.values(isTiled ? TAG.TILE_OFFSETS : TAG.STRIP_OFFSETS);
   const counts = tags.values(isTiled ? TAG.TILE_BYTES : TAG.STRIP_BYTES);
   const wide = isTiled ? first(TAG.TILE_WIDTH, 0) : width;
-  const high = isTiled ? first(TAG.TILE_HEIGHT, 0) : Math.min(first(TAG.ROWS_PER_STRIP, height), height);
+  const strip = Math.min(first(TAG.ROWS_PER_STRIP, height), height);
+  const high = isTiled ? first(TAG.TILE_HEIGHT, 0) : strip;
   if (!(wide > 0 && high > 0)) throw new Error("no blocks");
   const isPlanar = first(TAG.PLANAR, 1) === 2 && channels > 1;
   const samples = isPlanar ? 1 : channels;
   const across = Math.ceil(width / wide);
   const blocks = across * Math.ceil(height / high);
+  if (offsets.length !== blocks * (isPlanar ? channels : 1)) throw new Error("blocks");
   const compression = first(TAG.COMPRESSION, 1);
   const unpack = COMPRESSIONS[compression]!;
   const predictor = first(TAG.PREDICTOR, 1);
   const stride = Math.ceil((wide * samples * bits) / 8);
   const values = empty(layout, width * height * channels);
-  for (let block = 0; block < blocks * (isPlanar ? channels : 1); block++) {
+  for (const [block, start] of offsets.entries()) {
     const place = block % blocks;
     const left = (place % across) * wide;
     const top = Math.floor(place / across) * high;
     const rows = Math.min(high, height - top);
     const size = stride * (isTiled ? high : rows);
-    const start = offsets[block];
-    if (start === undefined) throw new Error("too few blocks");
     const end = compression === 1 ? start + size : start + counts[block]!;
     const bytes = unpack(data.subarray(start, end), size);
     if (bytes.length < stride * rows) throw new RangeError("short block");
