@@ -15,6 +15,7 @@ export default defineConfig(({ mode }) => ({
       ? {
           outDir: "lib",
           target: "es2022",
+          license: { fileName: "licenses.md" },
           lib: { entry: "src/fracture/index.ts", formats: ["es"], fileName: "index" },
         }
       : {

@@ -1,8 +1,8 @@
 """Golden files: small films of every kind, and what Python says of them.
 
-`python tests/browser_port/golden.py` writes `web/golden/` anew. The browser port must say
-the same, to the byte of the square and to 1e-5 of each number; where it refuses what
-Python reads, `browser` is its code.
+`python tests/browser_port/golden.py` writes `web/golden/` anew. The browser port must
+say the same, to the byte of the square and to 1e-5 of a probability; where it refuses
+what Python reads, `browser` is its code.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-if __name__ == "__main__":
-    sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "radiograph")]
+sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 from dicom_films import coded_film, dataset, write
@@ -30,6 +29,7 @@ from fracture import FractureClassifier, RadiographError, read_radiograph
 from fracture.data.phantom import draw_phantom
 from fracture.radiograph import Letterbox
 
+ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "web" / "golden"
 WEIGHTS = ROOT / "weights"
 ANSWERS = FOLDER / "answers.json"

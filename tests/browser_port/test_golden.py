@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,8 @@ from static_files import serve_files
 
 from fracture import FractureClassifier, RadiographError, read_radiograph
 
+DATA = os.environ.get("FRACTURE_DATA")
+KINDS = {".jpg", ".jpeg", ".png", ".bmp", ".tif"}
 GOLDEN = json.loads(ANSWERS.read_text("utf-8"))
 # Two builds of ONNX Runtime add up floats in different orders: probabilities of a class
 # to 1e-5; novelty is log-odds without bounds, made of a thousand features.
@@ -135,6 +139,19 @@ def test_chromium_says_the_same(name, seen):
     else:
         kept = ("square", "metadata", "answer")
         agree({key: found[key] for key in kept}, {key: expected[key] for key in kept})
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.browser
+@pytest.mark.skipif(not DATA, reason="FRACTURE_DATA names no folder of films")
+def test_chromium_says_the_same_of_a_hundred_real_films(page, classifier):
+    paths = sorted(path for path in Path(DATA).rglob("*.*") if path.suffix in KINDS)
+    films = [path.read_bytes() for path in paths[:: len(paths) // 100][:100]]
+    for film in films:
+        (found,) = read(page, [film], weights=True)
+        expected = answer(classifier, film)
+        agree({key: found[key] for key in expected}, expected)
 
 
 @pytest.mark.npm

@@ -78,7 +78,7 @@ function check({ inputMetadata, outputMetadata }: ort.InferenceSession, config: 
   const found = [inputMetadata, outputMetadata]
     .map((tensors) =>
       tensors
-        .map((t) => (t.isTensor ? `${t.name}: ${t.type}${JSON.stringify(t.shape.slice(1))}` : t.name))
+        .map((t) => `${t.name}: ${t.isTensor && t.type + JSON.stringify(t.shape.slice(1))}`)
         .sort()
         .join(", "),
     )

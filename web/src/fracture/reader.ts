@@ -15,7 +15,7 @@ export type Source = Blob | ArrayBuffer | Uint8Array;
 const READERS: Record<Kind, (data: Uint8Array) => Promise<Decoded>> = {
   PNG: async (data) => (await import("./film/png")).readPng(data),
   JPEG: readJpeg,
-  TIFF: async (data) => (await import("./film/tiff")).readTiff(data),
+  TIFF: async (data) => (await import("./tiff/tiff")).readTiff(data),
   WEBP: readWebp,
   BMP: readBmp,
   DICOM: async (data) => (await import("./dicom/dicom")).readDicom(data),

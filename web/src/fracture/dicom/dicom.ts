@@ -5,7 +5,8 @@
 import { checkSize, type Decoded, FilmError, type Notice, refuse } from "../film/film";
 import { decode } from "./decode";
 import { display } from "./display";
-import { type Elements, parse } from "./elements";
+import type { Elements } from "./elements";
+import { parse } from "./parse";
 
 const MODALITIES = ["CR", "DX", "RG"]; // projection radiographs of bone
 

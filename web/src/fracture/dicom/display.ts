@@ -5,7 +5,8 @@
 
 import { type Notice, range, toUint8 } from "../film/film";
 import { rint } from "../numbers";
-import type { Elements, Keyword } from "./elements";
+import type { Elements } from "./elements";
+import type { Keyword } from "./tags";
 
 export type Stored =
   | Uint8Array

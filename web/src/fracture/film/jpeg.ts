@@ -1,7 +1,7 @@
 // JPEG streams walked part by part before a decoder sees them, so that they are few.
 
 import { readExif } from "./directories";
-import { atMost, FilmError } from "./film";
+import { atMost } from "./film";
 import { text } from "./sniff";
 import { xmpOrientation } from "./turn";
 
@@ -100,17 +100,6 @@ export function plainJpeg(data: Uint8Array, { segments }: Jpeg): Uint8Array<Arra
     .filter(({ marker }) => marker < APP0 || marker === APP0 || marker === APP14)
     .map(({ start, end }) => data.subarray(start - 4, end));
   return joined([data.subarray(0, 2), ...kept, data.subarray(segments[first]!.start - 4)]);
-}
-
-/** Throws `corrupt_file` unless a codestream is of the size that DICOM declares. */
-export function checkDeclared(
-  found: [rows: number, columns: number, samples: number],
-  declared: [rows: number, columns: number, samples: number],
-): void {
-  if (found.some((value, i) => value !== declared[i])) {
-    const message = "The compressed image is not of the declared size; export it again.";
-    throw new FilmError("corrupt_file", message);
-  }
 }
 
 export function joined(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {

@@ -17,12 +17,12 @@ const MOST_STORED = 65_535; // bytes of a deflate block that is not compressed
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
 
 export function readPng(data: Uint8Array): Decoded {
-  const chunks = walk(data);
-  const header = chunks.find(({ name }) => name === "IHDR")?.body;
-  if (!header || header.length < 13) throw new Error("no header");
-  const view = new DataView(header.buffer, header.byteOffset);
-  const [width, height] = [view.getUint32(0), view.getUint32(4)];
+  const header = data.subarray(16, 29);
+  if (header.length < 13 || text(data, 12, 16) !== "IHDR") throw new Error("no header");
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const [width, height] = [view.getUint32(16), view.getUint32(20)];
   checkSize(width, height);
+  const chunks = walk(data);
   const [depth, colourType] = [header[8]!, header[9]!];
   if (header[12] && depth < 8) refuse("Interlaced PNG of so few bits");
   const png = decode(plain(chunks, header, width, height));
@@ -92,7 +92,7 @@ function plain(
     head.set([...name].map((letter) => letter.charCodeAt(0)), 4);
     parts.push(head, body, new Uint8Array(4));
   };
-  add("IHDR", header.subarray(0, 13));
+  add("IHDR", header);
   for (const { name, body } of kept) add(name, body);
   add("IDAT", stored(inflated));
   add("IEND", new Uint8Array(0));

@@ -4,7 +4,7 @@
 
 import { Inflate } from "fflate";
 
-import { refuse } from "./film";
+import { refuse } from "../film/film";
 
 type Unpack = (packed: Uint8Array, size: number) => Uint8Array;
 
@@ -30,7 +30,27 @@ function inflate(packed: Uint8Array, size: number): Uint8Array {
   for (let at = 2; at < packed.length && filled < size; at += PIECE) {
     stream.push(packed.subarray(at, at + PIECE));
   }
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
+  const sum = adler32(bytes);
+  // Writers may pad a block to an even length.
+  const isRight = [4, 5].some((back) => sum === view.getUint32(packed.length - back));
+  if (!isRight) throw new Error("checksum");
   return bytes.subarray(0, filled);
+}
+
+/** zlib's checksum (RFC 1950). */
+function adler32(bytes: Uint8Array): number {
+  let [low, high] = [1, 0];
+  for (let at = 0; at < bytes.length; ) {
+    // So many can be added before the sums no longer fit into 32 bits.
+    for (const end = Math.min(bytes.length, at + 3800); at < end; at++) {
+      low += bytes[at]!;
+      high += low;
+    }
+    low %= 65521;
+    high %= 65521;
+  }
+  return high * 65536 + low;
 }
 
 function unpackBits(packed: Uint8Array, size: number): Uint8Array {
