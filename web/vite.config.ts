@@ -20,6 +20,7 @@ export default defineConfig(({ mode }) => ({
         }
       : {
           target: "es2022",
+          license: { fileName: "licenses.md" },
           assetsInlineLimit: 0, // the policy knows files of the page's own
           rolldownOptions: {
             input: { index: "index.html", sw: "src/offline/sw.ts" },

@@ -313,6 +313,14 @@ def test_the_page_works_offline_after_the_first_visit(browser, served, site):
     context.close()
 
 
+@pytest.mark.slow
+def test_a_first_visit_loads_what_the_readme_says(site):
+    brotli = pytest.importorskip("brotli")
+    files = [path.read_bytes() for path in site.rglob("*") if path.is_file()]
+    assert sum(map(len, files)) < 26e6
+    assert sum(len(brotli.compress(file, quality=5)) for file in files) < 13e6
+
+
 def test_a_newer_site_comes_with_a_next_visit(browser, tmp_path, site):
     weights = tmp_path / "weights"
     weights.mkdir()

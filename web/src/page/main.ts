@@ -34,6 +34,7 @@ function tell(text: string): void {
   progress.querySelector("p")!.textContent = text;
 }
 
+tell("The model is being loaded");
 const url = new URL(find<HTMLMetaElement>("meta[name=weights]").content, document.baseURI);
 const films = keepOffline().then(
   () =>
