@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from browser_port.test_golden import agree
 from chromium import axe_core, hand_over_file, launch, violations, visit
+from PIL import Image
 from specimens import GOOD, photograph
 from static_host import host
 
 from fracture import FractureClassifier, RadiographError
 from fracture.publishing.site import write_site
 from fracture.rendering.film_report import render_film_report
+from fracture.rendering.fragments import HEATMAP_SIDE
+from fracture.rendering.pictures import heatmap_png
 from fracture.result import Result
 from fracture.study import combine
 from fracture.web import html
@@ -107,26 +114,6 @@ def result(classifier, path: Path, name: str) -> Result:
         return Result(name, error=error)
 
 
-def expect_same(found, expected) -> None:
-    """Equal JSON, numbers to 1e-5."""
-    assert type(found) is type(expected) or {type(found), type(expected)} == {
-        int,
-        float,
-    }
-    if isinstance(expected, dict):
-        assert list(found) == list(expected)
-        for key in expected:
-            expect_same(found[key], expected[key])
-    elif isinstance(expected, list):
-        assert len(found) == len(expected)
-        for one, other in zip(found, expected, strict=True):
-            expect_same(one, other)
-    elif isinstance(expected, float):
-        assert found == pytest.approx(expected, rel=1e-5, abs=1e-5)
-    else:
-        assert found == expected
-
-
 def expect_app_page(page, expected: str) -> None:
     """What is shown is, but for pictures, what the app makes of Python's result."""
     found = shown(page).locator(".html-container").inner_html()
@@ -143,20 +130,32 @@ def test_reads_film_after_film_chosen_dropped_and_pasted(page, classifier):
             name = f"{kind}.png"
             hand_over_file(page, path, name, kind)
         expected = result(classifier, path, name)
-        expect_same(answer(page, name), expected.to_dict())
+        agree(answer(page, name), expected.to_dict())
         expect_app_page(page, html.film(expected, guidance=True))
         expect(shown(page).locator("h2").nth(1)).to_be_in_viewport()
         expect(page.locator(".preview")).to_have_count(0)
 
 
-def test_pictures_are_drawn(page):
+def picture(page, selector: str, mode: str) -> np.ndarray:
+    """The pixels of a picture inside the page."""
+    uri = shown(page).locator(selector).get_attribute("src")
+    content = base64.b64decode(uri.partition(",")[2])
+    return np.asarray(Image.open(io.BytesIO(content)).convert(mode), int)
+
+
+def test_pictures_are_the_apps(page, classifier):
     choose(page, EXAMPLES / "displaced.png")
     answer(page, "displaced.png")
-    film = page.locator("img.film")
-    expect(film).to_have_js_property("naturalWidth", 560)
-    heat = page.locator("img.heat:visible")
-    expect(heat).to_have_count(1)
-    assert heat.evaluate("image => image.naturalHeight") == 480
+    prediction = classifier.predict(EXAMPLES / "displaced.png")
+    found = picture(page, "img.film", "L")
+    assert np.abs(found - prediction.film.pixels).mean() < 2  # both are JPEGs
+    for target in ("fracture", "normal"):
+        found = picture(page, f"img.heat[data-target={target}]", "RGBA")
+        drawn = Image.open(io.BytesIO(heatmap_png(prediction, target, HEATMAP_SIDE)))
+        expected = np.asarray(drawn.convert("RGBA"), int)
+        seen = expected[..., 3] > 100  # of what is clearer little of the colour is left
+        assert np.abs(found - expected)[seen].max(initial=0) <= 2
+        assert np.abs(found - expected)[..., 3].max() <= 1
 
 
 def test_the_viewer_answers_without_a_request(page, served):
@@ -213,17 +212,29 @@ def test_who_chooses_another_film_gets_that_one(page):
     answer(page, "displaced.png")
 
 
+def ribbon() -> bytes:
+    """A film that no canvas could hold as it is."""
+    stream = io.BytesIO()
+    Image.linear_gradient("L").resize((32, 200_000)).save(stream, "PNG")
+    return stream.getvalue()
+
+
 @pytest.mark.parametrize(
-    ("name", "content"), [("film.dcm", GOOD["film.dcm"]), ("house.jpg", photograph)]
+    ("name", "content"),
+    [
+        ("film.dcm", GOOD["film.dcm"]),
+        ("house.jpg", photograph),
+        ("ribbon.png", ribbon),
+    ],
 )
-def test_a_dicom_and_a_photograph_are_shown_as_in_the_app(
+def test_films_of_other_kinds_are_shown_as_in_the_app(
     page, classifier, tmp_path, name, content
 ):
     path = tmp_path / name
     path.write_bytes(content())
     choose(page, path)
     expected = result(classifier, path, name)
-    expect_same(answer(page, name), expected.to_dict())
+    agree(answer(page, name), expected.to_dict())
     expect_app_page(page, html.film(expected, guidance=True))
 
 
@@ -248,7 +259,7 @@ def test_a_study_is_read_as_one(page, classifier, broken):
     films = [EXAMPLES / "displaced.png", EXAMPLES / "normal.png", broken]
     choose(page, *films)
     views = [result(classifier, path, path.name) for path in films]
-    expect_same(answer(page, "study"), combine(views).to_dict())
+    agree(answer(page, "study"), combine(views).to_dict())
     expect_app_page(page, html.study(combine(views), guidance=True))
     expect(page.locator(".spoken")).to_contain_text("Fracture suspected")
     choose(page, *[films[0]] * 13)

@@ -4,7 +4,11 @@ import type { Film, Prediction } from "../fracture";
 import type { Pictures } from "./view";
 import words from "./words.json";
 
-const COLOURS = Uint8Array.from(words.colours.match(/../g)!, (pair) => parseInt(pair, 16));
+/** Red, green and blue of each level, and its alpha, as a pixel holds them. */
+const COLOURS = Uint32Array.from(words.colours.match(/.{6}/g)!, (rgb, level) => {
+  const [red, green, blue] = rgb.match(/../g)!.map((pair) => parseInt(pair, 16));
+  return ((level << 24) | (blue! << 16) | (green! << 8) | red!) >>> 0;
+});
 
 /** The film, its longer side at most `side` pixels, and its heatmaps if it was judged. */
 export async function draw(prediction: Prediction, side: number): Promise<Pictures> {
@@ -39,15 +43,18 @@ function scaled(film: Film, side: number): OffscreenCanvas {
 
 /** A film as a picture, each pixel the mean of `step` by `step` of it. */
 function grey({ pixels, width, height }: Film, step: number): ImageData {
-  const [columns, rows] = [Math.floor(width / step), Math.floor(height / step)];
+  const [across, down] = [Math.min(step, width), Math.min(step, height)];
+  const [columns, rows] = [Math.floor(width / across), Math.floor(height / down)];
   const picture = new ImageData(columns, rows);
   const values = new Uint32Array(picture.data.buffer);
   for (let y = 0; y < rows; y++)
     for (let x = 0; x < columns; x++) {
+      const first = y * down * width + x * across;
       let sum = 0;
-      for (let j = 0; j < step; j++)
-        for (let i = 0; i < step; i++) sum += pixels[(y * step + j) * width + x * step + i]!;
-      values[y * columns + x] = 0xff000000 | (Math.round(sum / step ** 2) * 0x010101);
+      for (let j = 0; j < down; j++)
+        for (let i = 0; i < across; i++) sum += pixels[first + j * width + i]!;
+      const mean = Math.round(sum / (across * down));
+      values[y * columns + x] = 0xff000000 | (mean * 0x010101);
     }
   return picture;
 }
@@ -55,10 +62,9 @@ function grey({ pixels, width, height }: Film, step: number): ImageData {
 /** A heatmap in colour; its alpha is the strength, so that laid over the film it glows. */
 function colour({ values, width, height }: ReturnType<Prediction["strength"]>): ImageData {
   const picture = new ImageData(width, height);
+  const pixels = new Uint32Array(picture.data.buffer);
   values.forEach((value, i) => {
-    const level = Math.floor(Math.min(Math.max(value, 0), 1) * 255);
-    picture.data.set(COLOURS.subarray(3 * level, 3 * level + 3), 4 * i);
-    picture.data[4 * i + 3] = level;
+    pixels[i] = COLOURS[Math.floor(Math.min(Math.max(value, 0), 1) * 255)]!;
   });
   return picture;
 }
