@@ -5,12 +5,25 @@ from __future__ import annotations
 import io
 import itertools
 
+import imagecodecs
 import numpy as np
 from dicom_films import dataset, write
 from hypothesis import strategies as st
 from pydicom import uid
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 
+# Encoders that are none of those that read here.
+CODED = {
+    uid.RLELossless: None,
+    uid.JPEGLSLossless: lambda film, _: imagecodecs.jpegls_encode(film),
+    uid.JPEG2000Lossless: lambda film, bits: imagecodecs.jpeg2k_encode(
+        film, level=0, reversible=True, codecformat="j2k", bitspersample=bits
+    ),
+    uid.JPEGLossless: lambda film, bits: imagecodecs.ljpeg_encode(
+        film, bitspersample=bits
+    ),
+}
 NATIVE = [
     uid.ImplicitVRLittleEndian,
     uid.ExplicitVRLittleEndian,
@@ -27,7 +40,9 @@ def dicom(draw) -> tuple[bytes, dict]:
     low = -(2 ** (bits - 1)) if signed else 0
     high = low + 2**bits - 1
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    ends = sorted(draw(st.lists(st.integers(low, high), min_size=2, max_size=2)))
+    # Never all the same: of one value a lossless JPEG has no code to tell.
+    values = st.lists(st.integers(low, high), min_size=2, max_size=2, unique=True)
+    ends = sorted(draw(values))
     shape = draw(st.integers(32, 40)), draw(st.integers(32, 40))
     pixels = rng.integers(ends[0], ends[1] + 1, shape).astype(kind)
     number = st.one_of(
@@ -56,8 +71,26 @@ def dicom(draw) -> tuple[bytes, dict]:
         if draw(st.integers(0, 3)) == 0:
             told[keyword] = [table(draw, rng, max(low, -32768), high)]
     made = dataset(pixels, **told)
-    syntax = draw(st.sampled_from(NATIVE))
+    syntax = draw(st.sampled_from([*NATIVE, *NATIVE, *CODED]))
+    if syntax in CODED:
+        frames = [pixels, pixels[::-1]][: draw(st.integers(1, 2))]
+        code(made, syntax, frames, bits)
     return write(made, syntax), {"syntax": syntax.name, "ends": ends, **told}
+
+
+def code(made: Dataset, syntax: uid.UID, frames: list[np.ndarray], bits: int) -> None:
+    """Puts frames into a data set, in fragments with or without a table of them."""
+    plain = {"has_bot": len(frames) > 1 and bits != 12}
+    made.NumberOfFrames = len(frames)
+    if syntax == uid.RLELossless:
+        made.PixelData = b"".join(frame.tobytes() for frame in frames)
+        made.compress(syntax, encoding_plugin="pydicom")
+        return
+    # Signed values as their bits, as DICOM stores them.
+    words = [frame.view(f"u{frame.itemsize}") & (2**bits - 1) for frame in frames]
+    coded = [CODED[syntax](np.ascontiguousarray(word), bits) for word in words]
+    made.PixelData = encapsulate(coded, **plain)
+    made["PixelData"].VR = "OB"
 
 
 def table(draw, rng: np.random.Generator, low: int, high: int) -> Dataset:

@@ -463,6 +463,13 @@ DICOM = {
     "jpeg2000.dcm": lambda: transcoded(uid.JPEG2000Lossless),
     "jpeg2000-eight.dcm": lambda: transcoded(uid.JPEG2000Lossless, SMALL),
     "jpeg2000-lossy.dcm": lambda: transcoded(uid.JPEG2000),
+    "lossless-signed.dcm": lambda: transcoded(uid.JPEGLossless, SIGNED),
+    "jpeg-ls-signed.dcm": lambda: transcoded(uid.JPEGLSLossless, SIGNED),
+    "jpeg2000-signed.dcm": lambda: transcoded(uid.JPEG2000Lossless, SIGNED),
+    "rle-rgb.dcm": lambda: transcoded(uid.RLELossless, COLOUR),
+    "rgb-planes.dcm": lambda: dicom(
+        np.moveaxis(COLOUR, 2, 0).reshape(COLOUR.shape), PlanarConfiguration=1
+    ),
     "throughput.dcm": lambda: renamed(uid.HTJ2K),
     "film.dcm": lambda: renamed(uid.MPEG2MPML),
     "tomograph.dcm": lambda: dicom(Modality="CT"),

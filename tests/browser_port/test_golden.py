@@ -191,7 +191,7 @@ def same(found: dict, expected: dict) -> bool:
 @pytest.mark.browser
 @pytest.mark.parametrize("kind", ["dicom", "tiff"])
 @settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

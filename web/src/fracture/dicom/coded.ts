@@ -32,12 +32,12 @@ interface Declared {
   isSigned: boolean;
 }
 
-/** Samples row by row, of the type that the DICOM declares. */
+/** Samples row by row, of the type that the DICOM declares, and how many bits count. */
 export async function decodeCoded(
   frame: Uint8Array,
   declared: Declared,
   family: Family,
-): Promise<Stored> {
+): Promise<{ values: Stored; bits: number }> {
   const { rows, columns, samples, stored, isSigned } = declared;
   let found: Coded;
   if (family === "jpeg-2000") {
@@ -52,14 +52,15 @@ export async function decodeCoded(
     found = await decodeJpeg(frame, jpeg, family);
   }
   check([found.height, found.width, found.components], { rows, columns, samples });
-  // Of signed samples decoders disagree where the codestream declares them otherwise.
-  const isSame = family === "lossless" ? found.bits >= stored : found.bits === stored;
-  if (isSigned && !isSame) refuse("DICOM of these bits");
   if (family === "jpeg-2000" && found.isSigned !== isSigned) refuse("DICOM of these signs");
+  // Signs stand where the codestream has its highest bit, be it above those declared.
+  const bits = isSigned && family !== "lossless" ? found.bits : stored;
   const buffer = found.values.buffer as ArrayBuffer;
-  return found.bits > 8
-    ? new (isSigned ? Int16Array : Uint16Array)(buffer)
-    : new (isSigned ? Int8Array : Uint8Array)(buffer);
+  const values =
+    found.bits > 8
+      ? new (isSigned ? Int16Array : Uint16Array)(buffer)
+      : new (isSigned ? Int8Array : Uint8Array)(buffer);
+  return { values, bits };
 }
 
 async function decodeJpeg(

@@ -35,12 +35,15 @@ export interface Layout {
 export async function decode(dicom: Elements, layout: Layout): Promise<Stored> {
   const { syntax } = dicom;
   const name = syntax.startsWith(JPEG) ? syntax.slice(JPEG.length) : "";
+  if (![8, 16, 32].includes(layout.allocated)) refuse("DICOM of this many bits");
   if (NATIVE.includes(syntax)) return native(dicom, layout);
   if (syntax === RLE) return runs(dicom, layout);
   const family = FAMILIES[name];
   if (family && !(name === "51" && layout.stored > 8)) {
-    const values = await decodeCoded(firstFrame(dicom, layout.frames), layout, family);
-    return settle(values, { ...layout, allocated: 8 * values.BYTES_PER_ELEMENT });
+    const frame = firstFrame(dicom, layout.frames);
+    const { values, bits } = await decodeCoded(frame, layout, family);
+    const allocated = 8 * values.BYTES_PER_ELEMENT;
+    return settle(values, { ...layout, allocated, stored: bits });
   }
   const message = FOREIGN[name]
     ? `${FOREIGN[name]} needs a decoder that is not here; export the film ` +
@@ -58,7 +61,7 @@ function native(dicom: Elements, layout: Layout): Stored {
   const bytes = dicom.bytes("PixelData");
   const size = (rows * columns * samples * allocated) / 8;
   const isHalved = dicom.code("PhotometricInterpretation") === "YBR_FULL_422";
-  if (bytes.length < Math.floor((size * frames * (isHalved ? 2 / 3 : 1)))) {
+  if (bytes.length < Math.floor(size * frames * (isHalved ? 2 / 3 : 1))) {
     const message = "The DICOM file ends within its pixels; copy or export it again.";
     throw new FilmError("truncated_file", message);
   }
@@ -100,21 +103,19 @@ function typed(bytes: Uint8Array, layout: Layout, isLittle: boolean): Stored {
     for (let i = 0; i < length; i++) values[i] = view.getUint16(i * 2, isLittle);
     return values;
   }
-  if (allocated !== 32) refuse("DICOM of this many bits");
   const values = new (isSigned ? Int32Array : Uint32Array)(length);
   for (let i = 0; i < length; i++) values[i] = view.getUint32(i * 4, isLittle);
   return values;
 }
 
 /** Values whose unused high bits hold nothing but the sign. */
-function settle(values: Stored, { allocated, stored }: Layout): Stored {
+function settle(values: Stored, { allocated, stored, isSigned }: Layout): Stored {
   if (stored > allocated || stored < 1) throw new Error("bits stored");
   const unused = allocated - stored;
-  const isUnsigned = /^Uint/.test(values.constructor.name);
-  const [left, right] = [32 - allocated + unused, 32 - stored];
+  const shift = 32 - stored;
   for (let i = 0; unused && i < values.length; i++) {
-    const shifted = values[i]! << left;
-    values[i] = isUnsigned ? shifted >>> right : shifted >> right;
+    const shifted = values[i]! << shift;
+    values[i] = isSigned ? shifted >> shift : shifted >>> shift;
   }
   return values;
 }

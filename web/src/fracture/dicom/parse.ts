@@ -101,13 +101,15 @@ function encoding(data: Uint8Array, start: number, stated: string | undefined) {
 }
 
 // All but those of 64 bits, which dicom-parser takes for shorter ones.
-const VRS =
-  "AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OW PN SH SL SQ SS ST TM UC UI UL UN UR US UT";
+const VRS = new Set(
+  "AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OW PN SH SL SQ SS ST TM UC UI UL UN UR US UT"
+    .split(" "),
+);
 
 /** Throws where an element is not what its header says: all after it would be guessed. */
 function checkForm(element: dicomParser.Element, end: number, isImplicit: boolean): void {
   const { vr, tag, dataOffset, length, hadUndefinedLength } = element;
-  if (!isImplicit && !VRS.split(" ").includes(vr!)) throw new Error("VR");
+  if (!isImplicit && !VRS.has(vr!)) throw new Error("VR");
   const isLong = tag !== TAGS.PixelData && !hadUndefinedLength && end !== dataOffset + length;
   if (isLong) throw new Error("length");
 }

@@ -20,7 +20,12 @@ const FOREIGN: Record<string, string> = {
 
 /** Bytes as Latin-1 text, to compare them with. */
 export function text(data: Uint8Array, start: number, end: number): string {
-  return String.fromCharCode(...data.subarray(start, end));
+  let written = "";
+  // A function takes only so many arguments.
+  for (let at = start; at < Math.min(end, data.length); at += 2 ** 12) {
+    written += String.fromCharCode(...data.subarray(at, Math.min(end, at + 2 ** 12)));
+  }
+  return written;
 }
 
 /** Tells a file's format from its bytes; throws `unsupported_format`. */
