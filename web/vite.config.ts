@@ -17,5 +17,9 @@ export default defineConfig(({ mode }) => ({
           lib: { entry: "src/fracture/index.ts", formats: ["es"], fileName: "index" },
         }
       : { target: "es2022" },
-  test: { include: ["tests/**/*.test.ts"], setupFiles: ["tests/fracture/assets.ts"] },
+  test: {
+    include: ["tests/**/*.test.ts"],
+    setupFiles: ["tests/fracture/assets.ts"],
+    testTimeout: 60_000, // a busy machine
+  },
 }));
