@@ -33,5 +33,9 @@ export default defineConfig(({ mode }) => ({
         },
   worker: { format: "es" },
   plugins: mode === "library" ? [] : [pages()],
-  test: { include: ["tests/**/*.test.ts"], setupFiles: ["tests/fracture/assets.ts"] },
+  test: {
+    include: ["tests/**/*.test.ts"],
+    setupFiles: ["tests/fracture/assets.ts"],
+    testTimeout: 60_000, // a busy machine
+  },
 }));

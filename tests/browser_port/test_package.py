@@ -14,7 +14,12 @@ from browser_port.test_golden import agree
 from chromium import launch
 from static_files import ISOLATED, serve_files
 
-from fracture import FractureClassifier, RadiographError, WeightsError
+from fracture import (
+    FractureClassifier,
+    RadiographError,
+    WeightsError,
+    __version__,
+)
 from fracture.result import Result
 from fracture.study import combine
 
@@ -157,6 +162,13 @@ def test_the_strength_of_a_map(visit, folders, classifier):
         expected = heatmap / prediction.config.heatmap_reference
         assert (height, width) == heatmap.shape
         assert np.abs(strength.reshape(heatmap.shape) - expected).max() < 1e-4
+
+
+def test_the_package_has_the_version_of_the_weights_it_reads(web):
+    package = json.loads((web / "package.json").read_text("utf-8"))
+    assert package["version"] == __version__
+    # What a clone installs is what was tested.
+    assert all(v[0].isdigit() for v in package["devDependencies"].values())
 
 
 def remove(values, *keys):

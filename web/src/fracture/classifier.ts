@@ -25,9 +25,9 @@ export class FractureClassifier {
   /**
    * Loads a weights folder after checking it.
    *
-   * `url` is that of the folder with config.json and model.onnx. Throws `FilmError`:
-   * `weights_missing`, `weights_config`, `weights_checksum`, `weights_unreadable`,
-   * `weights_shape`.
+   * `url` is that of the folder with config.json and model.onnx, relative to the page or
+   * the worker. Throws `FilmError`: `weights_missing`, `weights_config`,
+   * `weights_checksum`, `weights_unreadable`, `weights_shape`.
    */
   static async load(
     url: string | URL,

@@ -1,3 +1,5 @@
+// Types of what comes without any.
+
 declare module "@cornerstonejs/codec-charls/decodewasmjs" {
   const make: unknown;
   export default make;
@@ -5,10 +7,6 @@ declare module "@cornerstonejs/codec-charls/decodewasmjs" {
 declare module "@cornerstonejs/codec-openjpeg/decodewasmjs" {
   const make: unknown;
   export default make;
-}
-declare module "*/decodewasm?url&no-inline" {
-  const url: string;
-  export default url;
 }
 declare module "*?url&no-inline" {
   const url: string;

@@ -23,7 +23,7 @@ export class Meter {
   }
 }
 
-/** A file's bytes, at most `most`; throws `weights_missing` or `weights_unreadable`. */
+/** A file's bytes, of JSON at most `most`; throws `weights_missing` or `weights_unreadable`. */
 export async function download(
   url: URL | string,
   progress: Progress = () => {},
@@ -51,7 +51,9 @@ export async function download(
     if (done) break;
     blocks.push(value);
     loaded += value.length;
-    if (loaded > most) throw new FilmError("weights_config", `${name} is too large`);
+    if (loaded > most) {
+      throw new FilmError("weights_config", `${name} is not valid JSON: it is too large`);
+    }
     progress(loaded, total);
   }
   const bytes = new Uint8Array(loaded);

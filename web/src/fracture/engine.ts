@@ -15,7 +15,11 @@ const MOST_THREADS = 4; // more gain next to nothing with one film at a time
 /** Fetches ONNX Runtime, once for all engines of a page. */
 export async function prepare(threads: number, progress: Progress): Promise<void> {
   const { wasm } = ort.env;
-  if (wasm.wasmBinary) return;
+  if (wasm.wasmBinary) {
+    const { byteLength } = wasm.wasmBinary;
+    progress(byteLength, byteLength);
+    return;
+  }
   const cores = navigator.hardwareConcurrency || 1;
   // Shared memory, and with it threads, a browser gives to isolated pages only.
   wasm.numThreads = globalThis.crossOriginIsolated

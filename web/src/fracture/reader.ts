@@ -61,7 +61,9 @@ async function bytes(file: Source): Promise<Uint8Array> {
   }
   try {
     if (file instanceof Blob) return new Uint8Array(await file.arrayBuffer());
-    return file instanceof Uint8Array ? file : new Uint8Array(file);
+    if (file instanceof ArrayBuffer) return new Uint8Array(file);
+    // Node's Buffer is an array as well, whose slices are no copies.
+    return new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
   } catch {
     const message = "The file could not be read; check that it is open and permitted.";
     throw new FilmError("unreadable_file", message);
