@@ -37,7 +37,7 @@ from starlette.staticfiles import StaticFiles
 
 from fracture import EngineError, WeightsError
 from fracture.rendering import fragments
-from fracture.web import api, endpoint, html, memory, tabs
+from fracture.web import api, endpoint, html, memory, tabs, words
 from fracture.web.doors import Doors
 from fracture.web.openapi import AnswerTypes
 from fracture.web.service import Service
@@ -56,8 +56,12 @@ def launch_options(settings: Settings) -> dict:
         "theme": gr.themes.Default(
             primary_hue="teal", neutral_hue="slate", font=_FONT, font_mono=["monospace"]
         ).set(body_text_color_subdued="*neutral_600"),
-        "css_paths": [fragments.TEMPLATES / "finding.css", html.ASSETS / "app.css"],
-        "js": (html.ASSETS / "app.js").read_text(encoding="utf-8"),
+        "css_paths": [
+            fragments.TEMPLATES / "finding.css",
+            html.ASSETS / "films.css",
+            html.ASSETS / "app.css",
+        ],
+        "js": html.script(),
         "footer_links": ["api", "settings"],
         "max_file_size": f"{settings.max_upload_mb}mb",
         "run_history": False,
@@ -86,8 +90,7 @@ def launch_options(settings: Settings) -> dict:
 
 def build(service: Service) -> gr.Blocks:
     """The app over a service."""
-    title = "Is there a fracture?"
-    with gr.Blocks(title=title, analytics_enabled=False) as demo:
+    with gr.Blocks(title=words.TITLE, analytics_enabled=False) as demo:
         gr.HTML(html.fill("intro"))
         with gr.Tab("Read"):
             tabs.read(service, EXAMPLES)

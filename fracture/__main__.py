@@ -15,6 +15,7 @@ from fracture.commands.hub import info, pull, push
 from fracture.commands.leak import leak
 from fracture.commands.node import app as node
 from fracture.commands.predict import predict
+from fracture.commands.site import site
 
 app = typer.Typer(
     name="fracture",
@@ -33,7 +34,7 @@ def main() -> None:
 
 for command in (
     *(predict, evaluate, audit, leak, engines),
-    *(info, pull, push, export),
+    *(info, pull, push, export, site),
 ):
     app.command()(command)
 app.add_typer(node, name="node")

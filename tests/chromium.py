@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from npm import install
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
@@ -21,6 +24,30 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+AXE = "4.11.0"
+# What the system's clipboard or file manager would do with a file.
+HAND_OVER = """([name, content, kind]) => {
+  const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+  const data = new DataTransfer();
+  data.items.add(new File([bytes], name));
+  const options = { bubbles: true, cancelable: true };
+  if (kind === "paste") {
+    const event = new ClipboardEvent("paste", { ...options, clipboardData: data });
+    document.body.dispatchEvent(event);
+  } else {
+    const boxes = [...document.querySelectorAll(".drop button, label.drop")];
+    const box = boxes.find((box) => box.checkVisibility());
+    const target = kind === "drop" ? box : document.body;
+    const event = new DragEvent("drop", { ...options, dataTransfer: data });
+    target.dispatchEvent(event);
+  }
+}"""
+# Results fade in; a colour half faded has no contrast to speak of.
+SETTLED = """() => !document.querySelector(".pending") && document.getAnimations()
+  .every(({ playState, effect }) =>
+    playState !== "running" || effect.getComputedTiming().iterations === Infinity)"""
 
 
 @contextlib.contextmanager
@@ -43,7 +70,9 @@ def visit(browser, url: str, width: int = 1280, theme: str = "light") -> Iterato
     """The page; in the end nothing may have gone wrong behind the scenes."""
     # Without motion, or a click would aim at what still scrolls.
     page = browser.new_page(
-        viewport={"width": width, "height": 844}, reduced_motion="reduce"
+        viewport={"width": width, "height": 844},
+        reduced_motion="reduce",
+        color_scheme=theme,
     )
     errors, elsewhere = [], []
     page.on("console", lambda m: m.type == "error" and errors.append(m.text))
@@ -58,3 +87,27 @@ def visit(browser, url: str, width: int = 1280, theme: str = "light") -> Iterato
     assert errors == [], errors
     assert [u for u in elsewhere if not u.startswith(("data:", "blob:"))] == []
     page.close()
+
+
+def hand_over_file(page, path: Path, name: str, kind: str) -> None:
+    """Pastes a file, or drops it on the open box (`drop`) or beside it."""
+    content = base64.b64encode(path.read_bytes()).decode()
+    page.evaluate(HAND_OVER, [name, content, kind])
+
+
+def axe_core(request: pytest.FixtureRequest) -> str:
+    """The script that looks for barriers, or a skip."""
+    folder = install(request, "axe-core", AXE)
+    return (folder / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
+
+
+def violations(page, axe: str) -> list[str]:
+    """Serious and critical ones, each with the first element it found."""
+    page.wait_for_function(SETTLED)
+    page.evaluate(axe)
+    found = page.evaluate("axe.run().then((results) => results.violations)")
+    return [
+        f"{v['id']}: {v['help']}: {v['nodes'][0]['html'][:300]}"
+        for v in found
+        if v["impact"] in ("serious", "critical")
+    ]

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
 TOKEN = "hf_secretsecretsecret"
-_BINARY = (".onnx", ".h5", ".png")
+_BINARY = (".onnx", ".h5", ".png", ".wasm")
 
 
 class Repository:

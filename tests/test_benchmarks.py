@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TIMED = ["latency", "throughput", "scaling", "start", "performance"]
+TIMED = ["latency", "throughput", "scaling", "start", "performance", "in_browser"]
 
 
 @pytest.mark.parametrize("name", TIMED)

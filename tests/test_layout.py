@@ -30,6 +30,18 @@ LAYERS = (
     {"node"},
     {"commands", "web"},
 )
+# So are the browser port's library, whose face is `index`, and its files and folders.
+PORT = ROOT / "web" / "src" / "fracture"
+PORT_LAYERS = (
+    {"classes", "codecs.d", "numbers"},
+    {"film"},
+    {"config", "download", "finding", "marks", "tiff"},
+    {"dicom", "prediction"},
+    {"engine", "reader", "study"},
+    {"classifier"},
+    {"index"},
+)
+PORT_MODULES = sorted(PORT.glob("**/*.ts"))
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}
 FACES = {"__init__", "__main__"}  # the package's own: they hand names on
 # What answers a visitor; keras and what only training needs stay out of it.
@@ -156,6 +168,33 @@ def test_keras_stays_upstairs(part):
         if part_of_file(path) == part:
             found = imports(path.read_text("utf-8"))
             assert not {name.split(".")[0] for name in found} & set(HEAVY[:2]), path
+
+
+def port_imports(path: Path) -> set[Path]:
+    """Modules of the browser port that one of them imports."""
+    text = path.read_text("utf-8")
+    found = re.findall(r"""(?:from|import\() ?"(\.[^"?]*)["?]""", text)
+    return {(path.parent / name).resolve() for name in found}
+
+
+@pytest.mark.parametrize("path", PORT_MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_of_the_port_lead_down(path):
+    def floor(module: Path) -> int:
+        (name,) = {module.relative_to(PORT).parts[0].removesuffix(".ts")}
+        return next(i for i, names in enumerate(PORT_LAYERS) if name in names)
+
+    for module in port_imports(path):
+        same = module.parent == path.parent != PORT
+        assert same or floor(module) < floor(path), module
+    assert len(path.read_text("utf-8").splitlines()) <= 250
+    assert len(list(path.parent.glob("*.ts"))) <= 16
+
+
+def test_the_page_knows_the_face_of_the_port_only():
+    for path in (ROOT / "web" / "src").glob("**/*.ts"):
+        if PORT not in path.parents:
+            inner = {m for m in port_imports(path) if PORT in m.parents}
+            assert inner <= {PORT / "index", PORT / "index.ts"}, path
 
 
 def run(code: str) -> str:

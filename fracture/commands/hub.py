@@ -105,6 +105,14 @@ def push(
         str | None,
         typer.Option(metavar="USER/NAME", help="Publish the demo of this clone there."),
     ] = None,
+    static: Annotated[
+        bool,
+        typer.Option(
+            "--static",
+            help="The Space is the page that works in its visitor's browser, see "
+            "`fracture site`; it needs no server, and no film is sent to it.",
+        ),
+    ] = False,
     private: Annotated[
         bool, typer.Option("--private", help="If new, only you can see it.")
     ] = False,
@@ -118,9 +126,12 @@ def push(
     Examples:
       fracture push me/fracture
       fracture push --space me/fracture-demo -w me/fracture@v0.1.0
+      fracture push --space me/fracture-page --static
     """
     if not (repository or space):
         raise typer.BadParameter("name a repository, or a --space")
+    if static and not space:
+        raise typer.BadParameter("--static says what the --space is: name one")
     with told():
         if repository:
             from fracture.publishing.model_repository import publish
@@ -133,7 +144,8 @@ def push(
             weights = f"{version.repository}@{version.tag}"
             typer.echo(f"published {weights}, commit {version.commit}")
         if space:
-            from fracture.publishing.space import publish_space
+            from fracture.publishing.space import publish_space, publish_static_space
 
-            commit = publish_space(Path(), weights, space, private)
+            publish_demo = publish_static_space if static else publish_space
+            commit = publish_demo(Path(), weights, space, private)
             typer.echo(f"published the Space {space} with {weights}, commit {commit}")

@@ -35,7 +35,7 @@ serve(float(seconds), int(megabytes))
 """
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _START_SECONDS = 60  # on a busy machine libraries take their time to load
-_MESSAGES = {
+MESSAGES = {
     "reader_timeout": "Reading the film took too long; export it again as PNG.",
     "reader_crashed": "The film broke its reader; export it again as PNG.",
 }
@@ -190,7 +190,7 @@ class _Worker:
         except (OSError, ValueError, LookupError, TypeError):
             late = time.monotonic() - start >= self._seconds
             code = "reader_timeout" if late else "reader_crashed"
-            answer = {"code": code, "message": _MESSAGES[code]}
+            answer = {"code": code, "message": MESSAGES[code]}
         finally:
             if not sound:
                 self.stop()

@@ -12,7 +12,7 @@ from fracture.rendering.pictures import data_uri, film_jpeg, heatmap_png
 
 TEMPLATES = Path(__file__).parent / "templates"
 HEATMAP_SIDE = 480  # pixels; maps are smooth, so the page may stretch them
-_MARKS = {
+MARKS = {
     Finding.NO_FRACTURE_SEEN: "○",
     Finding.UNCERTAIN: "?",
     Finding.FRACTURE_SUSPECTED: "▲",
@@ -42,12 +42,16 @@ ENVIRONMENT = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-ENVIRONMENT.filters |= {"percent": percent, "share": "{:.1%}".format}
+ENVIRONMENT.filters |= {
+    "percent": percent,
+    "score": "{:.2f}".format,
+    "share": "{:.1%}".format,
+}
 ENVIRONMENT.globals |= {
     "disclaimer": DISCLAIMER,
     "film_uri": _film_uri,
     "heat_uri": _heat_uri,
-    "marks": _MARKS,
+    "marks": MARKS,
     "next_steps": next_steps,
 }
 

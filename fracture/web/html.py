@@ -22,7 +22,8 @@ from fracture.study import Study
 
 ASSETS = Path(__file__).parent / "assets"
 FILM_SIDE, VIEW_SIDE = 1600, 1000  # pixels; finer than most screens
-_COLOURS = ",".join(f"rgb{tuple(colour)}" for colour in colour_map()[::51].tolist())
+TARGETS = ("fracture", *CLASSES)  # whose evidence a viewer shows
+LEGEND = ",".join(f"rgb{tuple(colour)}" for colour in colour_map()[::51].tolist())
 
 _PAGES = ENVIRONMENT.overlay(loader=jinja2.FileSystemLoader([ASSETS, TEMPLATES]))
 _PAGES.filters = ENVIRONMENT.filters | {
@@ -30,13 +31,19 @@ _PAGES.filters = ENVIRONMENT.filters | {
     "json": functools.partial(json.dumps, indent=2, ensure_ascii=False),
 }
 _PAGES.globals = ENVIRONMENT.globals | {
-    "colours": _COLOURS,
+    "colours": LEGEND,
     "findings": FINDINGS,
     "fitted": fitted,
     # The radios of each viewer need a name of their own.
     "number": functools.partial(next, itertools.count()),
-    "targets": ("fracture", *CLASSES),
+    "targets": TARGETS,
 }
+
+
+def script() -> str:
+    """The app's JavaScript: one function, which Gradio calls when the page stands."""
+    parts = [(ASSETS / name).read_text("utf-8") for name in ("films.js", "app.js")]
+    return "\n".join(["() => {", *parts, "}"])
 
 
 def fill(template: str, **values: object) -> str:
@@ -51,7 +58,7 @@ def paragraph(text: str, kind: str) -> str:
 
 def film(result: Result, guidance: bool) -> str:
     """A film's finding, viewer, report, reference steps and JSON."""
-    report = render_film_report(result, guidance) if result.prediction else None
+    report = result.prediction and render_film_report(result, guidance).encode()
     return fill(
         "read",
         result=result,

@@ -31,12 +31,12 @@ from fracture.version import __version__
 from fracture.web.memory import Memory
 from fracture.web.openapi import STRENGTH
 from fracture.web.settings import Settings
+from fracture.web.words import FORMATS, TOO_MANY_VIEWS
 from fracture.weights import METRICS_FILE, MODEL_FILE
 
 # The metrics say what an engine may be; the card is a page of the app.
 _FILES = (*SERVING_FILES, METRICS_FILE, "README.md", "figures/*")
 T = TypeVar("T")
-FORMATS = ("PNG", "JPEG", "TIFF", "WebP", "BMP", "DICOM")
 
 
 class Service:
@@ -157,7 +157,7 @@ class Service:
         if not files:
             raise RadiographError("no_film", "No film was sent; choose a file.")
         if len(files) > self.settings.max_views:
-            message = f"More than {self.settings.max_views} views; is this one study?"
+            message = TOO_MANY_VIEWS.format(views=self.settings.max_views)
             raise RadiographError("too_many_views", message)
         with self._admitted():
             return await self._work(

@@ -17,10 +17,10 @@ from fracture.radiograph import RadiographError
 from fracture.rendering.fragments import piece
 from fracture.rendering.pictures import data_uri, heatmap_png, thumbnail
 from fracture.result import Result
-from fracture.web import html
-from fracture.web.service import FORMATS, Service, uploaded
+from fracture.web import html, words
+from fracture.web.service import Service, uploaded
+from fracture.web.words import EXAMPLES
 
-EXAMPLES = ("normal", "hairline", "displaced")
 _HEATMAP_SIDE = 512  # pixels; maps are smooth
 _PACE = 1.0  # seconds between two pictures of a batch's progress
 # Raw files: gr.File's own step refuses unknown names before anybody can say what is
@@ -45,8 +45,7 @@ def _box(label: str, many: bool = False) -> gr.File:
 
 
 def _hint(text: str) -> None:
-    listed = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
-    gr.HTML(html.paragraph(text.format(formats=listed), "small"))
+    gr.HTML(html.paragraph(words.hint(text), "small"))
 
 
 def read(service: Service, examples: Path) -> None:
@@ -63,7 +62,7 @@ def read(service: Service, examples: Path) -> None:
 
     def example(name: str) -> Callable[[gr.Request], Awaitable[str]]:
         async def show_example(asked: gr.Request) -> str:
-            path, title = examples / f"{name}.png", f"Synthetic film {name}.png"
+            path, title = examples / f"{name}.png", words.EXAMPLE_NAME.format(name=name)
             try:
                 return await service.predict(title, path, page, _session(asked))
             except RadiographError as error:
@@ -73,22 +72,17 @@ def read(service: Service, examples: Path) -> None:
 
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
-            film = _box("Radiograph")
-            _hint(
-                "{formats}. Drop it anywhere on this page, paste it, or press the box."
-            )
-            gr.HTML('<h2 class="try">Or try a synthetic film</h2>')
+            film = _box(words.BOXES["read"])
+            _hint(words.HINTS["read"])
+            gr.HTML(f'<h2 class="try">{words.TRY}</h2>')
             with gr.Row(elem_classes="examples"):
                 buttons = [
                     gr.Button(name.capitalize(), icon=_icon(name)) for name in EXAMPLES
                 ]
-            _hint(
-                "Films are read on this server, deleted within the hour and used for "
-                "nothing else."
-            )
+            _hint(words.ON_SERVER)
         with gr.Column(scale=3, min_width=330):
-            waiting = "The finding, its probabilities and heatmap appear here."
-            result = gr.HTML(html.paragraph(waiting, "empty"), elem_classes="result")
+            waiting = html.paragraph(words.WAITING["read"], "empty")
+            result = gr.HTML(waiting, elem_classes="result")
     event = {**_EVENT, "show_progress": "minimal"}
     film.upload(show, film, [film, result], **event)
     for name, button in zip(EXAMPLES, buttons, strict=True):
@@ -114,10 +108,10 @@ def study(service: Service) -> None:
         except RadiographError as error:
             return None, piece("alert", "The study", error)
 
-    waiting = "The finding of the study, then that of each view, appears here."
-    views = _box("All views of one patient", many=True)
-    _hint("Choose or drop all views together: {formats}.")
-    result = gr.HTML(html.paragraph(waiting, "empty"), elem_classes="result")
+    views = _box(words.BOXES["study"], many=True)
+    _hint(words.HINTS["study"])
+    waiting = html.paragraph(words.WAITING["study"], "empty")
+    result = gr.HTML(waiting, elem_classes="result")
     event = {**_EVENT, "show_progress": "minimal"}
     views.upload(show, views, [views, result], **event)
 

@@ -16,7 +16,7 @@ from fracture import FractureClassifier
 from fracture.__main__ import app
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["predict", "engines", "info", "pull", "push", "export"]
+COMMANDS = ["predict", "engines", "info", "pull", "push", "export", "site"]
 
 
 def run(*arguments):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import csv
 import io
@@ -16,8 +15,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from chromium import launch, visit
-from npm import install
+from chromium import axe_core, hand_over_file, launch, violations, visit
 from PIL import Image
 from served import ROOT, serve
 from specimens import GOOD, photograph
@@ -33,24 +31,6 @@ pytestmark = pytest.mark.browser
 
 EXAMPLES, WEIGHTS = ROOT / "examples", ROOT / "weights"
 POINTS = WeightsConfig.load(WEIGHTS).operating_points
-AXE = "4.11.0"
-# What the system's clipboard or file manager would do with a file.
-HAND_OVER = """([name, content, kind]) => {
-  const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
-  const data = new DataTransfer();
-  data.items.add(new File([bytes], name));
-  const options = { bubbles: true, cancelable: true };
-  if (kind === "paste") {
-    const event = new ClipboardEvent("paste", { ...options, clipboardData: data });
-    document.body.dispatchEvent(event);
-  } else {
-    const boxes = [...document.querySelectorAll(".drop button")];
-    const box = boxes.find((button) => button.checkVisibility());
-    const target = kind === "drop" ? box : document.body;
-    const event = new DragEvent("drop", { ...options, dataTransfer: data });
-    target.dispatchEvent(event);
-  }
-}"""
 # Spread of a picture's grey values, 0 to 255, as the browser decodes them.
 SPREAD = """(image) => {
   const canvas = document.createElement("canvas");
@@ -60,10 +40,6 @@ SPREAD = """(image) => {
   const greys = context.getImageData(0, 0, 64, 64).data.filter((_, i) => i % 4 === 0);
   return Math.max(...greys) - Math.min(...greys);
 }"""
-# Results fade in; a colour half faded has no contrast to speak of.
-SETTLED = """() => !document.querySelector(".pending") && document.getAnimations()
-  .every(({ playState, effect }) =>
-    playState !== "running" || effect.getComputedTiming().iterations === Infinity)"""
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +105,7 @@ def choose(page, *paths: Path) -> None:
 
 def hand_over(page, path: Path, name: str, kind: str) -> None:
     expect(film_box(page)).to_be_attached()
-    content = base64.b64encode(path.read_bytes()).decode()
-    page.evaluate(HAND_OVER, [name, content, kind])
+    hand_over_file(page, path, name, kind)
 
 
 def expect_result(page, name: str, width: int = 560) -> None:
@@ -481,20 +456,7 @@ def test_about_shows_the_card(phone):
 
 @pytest.fixture(scope="module")
 def axe(request) -> str:
-    folder = install(request, "axe-core", AXE)
-    return (folder / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
-
-
-def violations(page, axe: str) -> list[str]:
-    """Serious and critical ones, each with the first element it found."""
-    page.wait_for_function(SETTLED)
-    page.evaluate(axe)
-    found = page.evaluate("axe.run().then((results) => results.violations)")
-    return [
-        f"{v['id']}: {v['help']}: {v['nodes'][0]['html'][:300]}"
-        for v in found
-        if v["impact"] in ("serious", "critical")
-    ]
+    return axe_core(request)
 
 
 @pytest.mark.npm
