@@ -27,7 +27,7 @@ from PIL import (
 
 from fracture.radiograph.radiograph import Decoded, Notice, RadiographError, check_size
 from fracture.radiograph.structure import check_structure
-from fracture.radiograph.tiff_tags import check_exif
+from fracture.radiograph.tiff_tags import check_exif, fill_memory, is_fax
 
 _BITS = {"1": 1, "I": 32, "F": 32, "I;16": 16, "I;16B": 16}
 _MAX_FRAMES = 100  # counted; a hostile TIFF may chain millions
@@ -91,7 +91,15 @@ def read_file(data: bytes, kind: str, max_pixels: int) -> Decoded:
     check_size(*image.size, max_pixels)
     image.verify()  # PNG checksums, which Pillow skips when decoding
     if kind != "PNG":
-        return read_picture(_OPENERS[kind](io.BytesIO(data)), max_pixels)
+        image = _OPENERS[kind](io.BytesIO(data))
+        found = read_picture(image, max_pixels)
+        if is_fax(image):
+            fill_memory(254)  # what the data do not say differs now
+            again, *_ = read_picture(_Tiff(io.BytesIO(data)), max_pixels)
+            if not np.array_equal(found[0], again):
+                message = "The TIFF file lacks rows; copy or export it again."
+                raise RadiographError("truncated_file", message)
+        return found
     depth, colour_type = data[24:26]
     wide_alpha = depth == 16 and colour_type == 4
     if wide_alpha:

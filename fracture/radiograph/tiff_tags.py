@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 
 import numpy as np
+from PIL import Image
 
 from fracture.radiograph.radiograph import (
     NeedsProcess,
@@ -40,7 +41,7 @@ _WIDTH, _HEIGHT, _COMPRESSION, _PREDICTOR = 256, 257, 259, 317
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
 _BITS, _SAMPLES, _PLANAR = 258, 277, 284
 _OFFSETS_AND_BYTES = ((273, 279), (324, 325))  # of strips, of tiles
-_FAX = (2, 3, 4, 32771)  # libtiff leaves rows that the data lack as the memory was
+_FAX = (2, 3, 4, 32771)
 _M_PERTURB = -6
 # What libtiff undoes a predictor for: LZW, deflate, LZMA, zstd. Elsewhere it would
 # ignore the tag, while other readers do not.
@@ -71,8 +72,7 @@ def check_tiff(data: bytes, max_pixels: int) -> None:
     if compression in _FAX:
         if not NeedsProcess.met:
             raise NeedsProcess
-        with contextlib.suppress(Exception):  # glibc: blank all memory from now on
-            ctypes.CDLL(None).mallopt(_M_PERTURB, 255)
+        fill_memory(0)
     raw = compression in (0, 1)
     predicted = first(_PREDICTOR) > 1 and compression not in _PREDICTED
     # Pillow mistakes planes of two samples, and of wide ones that are not compressed.
@@ -91,6 +91,20 @@ def check_tiff(data: bytes, max_pixels: int) -> None:
     if ends > len(data):
         message = "The TIFF file ends too early; copy or export it again."
         raise RadiographError("truncated_file", message)
+
+
+def is_fax(picture: Image.Image) -> bool:
+    """Whether libtiff would leave rows that the data lack as the memory was."""
+    return getattr(picture, "tag_v2", {}).get(_COMPRESSION) in _FAX
+
+
+def fill_memory(value: int) -> None:
+    """Has glibc fill what it hands out from now on, 0 to 254; elsewhere does nothing.
+
+    A block that was made larger may keep its last seven bytes.
+    """
+    with contextlib.suppress(Exception):
+        ctypes.CDLL(None).mallopt(_M_PERTURB, 255 - value)
 
 
 def check_exif(data: bytes) -> None:
