@@ -7,10 +7,12 @@ uninverted inks, PNG checksums, and a size that is seen only after a warning.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import (
@@ -27,13 +29,14 @@ from PIL import (
 
 from fracture.radiograph.radiograph import Decoded, Notice, RadiographError, check_size
 from fracture.radiograph.structure import check_structure
-from fracture.radiograph.tiff_tags import check_exif, fill_memory, is_fax
+from fracture.radiograph.tiff_tags import check_exif, is_fax
 
 _BITS = {"1": 1, "I": 32, "F": 32, "I;16": 16, "I;16B": 16}
 _MAX_FRAMES = 100  # counted; a hostile TIFF may chain millions
 # Tags of TIFF 6.0.
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
 _SAMPLES = 277
+_M_PERTURB = -6  # glibc's mallopt
 
 # Raw modes of big-endian values -> of the same in the machine's order, as libtiff has
 # them. Unsigned 16 bits Pillow mends itself.
@@ -92,14 +95,9 @@ def read_file(data: bytes, kind: str, max_pixels: int) -> Decoded:
     image.verify()  # PNG checksums, which Pillow skips when decoding
     if kind != "PNG":
         image = _OPENERS[kind](io.BytesIO(data))
-        found = read_picture(image, max_pixels)
         if is_fax(image):
-            fill_memory(254)  # what the data do not say differs now
-            again, *_ = read_picture(_Tiff(io.BytesIO(data)), max_pixels)
-            if not np.array_equal(found[0], again):
-                message = "The TIFF file lacks rows; copy or export it again."
-                raise RadiographError("truncated_file", message)
-        return found
+            return _read_fax(data, max_pixels)
+        return read_picture(image, max_pixels)
     depth, colour_type = data[24:26]
     wide_alpha = depth == 16 and colour_type == 4
     if wide_alpha:
@@ -112,6 +110,37 @@ def read_file(data: bytes, kind: str, max_pixels: int) -> Decoded:
         values = np.ascontiguousarray(values).view(">u2")
         facts.update(bits=16, photometric="MONOCHROME2")
     return values, notices, facts
+
+
+def _read_fax(data: bytes, max_pixels: int) -> Decoded:
+    """Decodes twice: where memory shows through, the two differ.
+
+    A block that was made larger may keep its last seven bytes, filled or not.
+    """
+    films = []
+    for value in (0, 254):
+        with _filled_memory(value):
+            films.append(read_picture(_Tiff(io.BytesIO(data)), max_pixels))
+    (first, *_), (second, *_) = films
+    if not np.array_equal(first, second):
+        message = "The TIFF file lacks rows; copy or export it again."
+        raise RadiographError("truncated_file", message)
+    return films[0]
+
+
+@contextlib.contextmanager
+def _filled_memory(value: int) -> Iterator[None]:
+    """Has glibc fill what it hands out with 0 to 254; elsewhere does nothing."""
+    _perturb(255 - value)
+    try:
+        yield
+    finally:
+        _perturb(0)
+
+
+def _perturb(value: int) -> None:
+    with contextlib.suppress(Exception):
+        ctypes.CDLL(None).mallopt(_M_PERTURB, value)
 
 
 def read_picture(image: Image.Image, max_pixels: int, depth: int = 0) -> Decoded:

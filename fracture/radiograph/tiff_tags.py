@@ -6,9 +6,6 @@ the same bytes, and directories can chain in a loop. Honest files share no bytes
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-
 import numpy as np
 from PIL import Image
 
@@ -42,7 +39,6 @@ _TILE_WIDTH, _TILE_HEIGHT = 322, 323
 _BITS, _SAMPLES, _PLANAR = 258, 277, 284
 _OFFSETS_AND_BYTES = ((273, 279), (324, 325))  # of strips, of tiles
 _FAX = (2, 3, 4, 32771)
-_M_PERTURB = -6
 # What libtiff undoes a predictor for: LZW, deflate, LZMA, zstd. Elsewhere it would
 # ignore the tag, while other readers do not.
 _PREDICTED = (5, 8, 32946, 34925, 50000)
@@ -69,10 +65,8 @@ def check_tiff(data: bytes, max_pixels: int) -> None:
         check_size(width, height, max_pixels)
         tile = first(_TILE_WIDTH) * first(_TILE_HEIGHT)
         at_most("pixels in a tile", tile, width * height + _SPARE_TILE)
-    if compression in _FAX:
-        if not NeedsProcess.met:
-            raise NeedsProcess
-        fill_memory(0)
+    if compression in _FAX and not NeedsProcess.met:
+        raise NeedsProcess
     raw = compression in (0, 1)
     predicted = first(_PREDICTOR) > 1 and compression not in _PREDICTED
     # Pillow mistakes planes of two samples, and of wide ones that are not compressed.
@@ -96,15 +90,6 @@ def check_tiff(data: bytes, max_pixels: int) -> None:
 def is_fax(picture: Image.Image) -> bool:
     """Whether libtiff would leave rows that the data lack as the memory was."""
     return getattr(picture, "tag_v2", {}).get(_COMPRESSION) in _FAX
-
-
-def fill_memory(value: int) -> None:
-    """Has glibc fill what it hands out from now on, 0 to 254; elsewhere does nothing.
-
-    A block that was made larger may keep its last seven bytes.
-    """
-    with contextlib.suppress(Exception):
-        ctypes.CDLL(None).mallopt(_M_PERTURB, 255 - value)
 
 
 def check_exif(data: bytes) -> None:
