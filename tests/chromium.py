@@ -89,6 +89,20 @@ def visit(browser, url: str, width: int = 1280, theme: str = "light") -> Iterato
     page.close()
 
 
+def shown(page):
+    """The panel of the tab that is open."""
+    return page.locator("[role=tabpanel]:visible")
+
+
+def open_tab(page, name: str) -> None:
+    from playwright.sync_api import expect
+
+    page.get_by_role("tab", name=name).click()
+    expect(page.get_by_role("tab", name=name)).to_have_attribute(
+        "aria-selected", "true"
+    )
+
+
 def hand_over_file(page, path: Path, name: str, kind: str) -> None:
     """Pastes a file, or drops it on the open box (`drop`) or beside it."""
     content = base64.b64encode(path.read_bytes()).decode()

@@ -11,7 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser_port.test_golden import agree
-from chromium import axe_core, hand_over_file, launch, violations, visit
+from chromium import (
+    axe_core,
+    hand_over_file,
+    launch,
+    open_tab,
+    shown,
+    violations,
+    visit,
+)
 from PIL import Image
 from specimens import GOOD, photograph
 from static_host import host
@@ -83,18 +91,6 @@ def broken(tmp_path) -> Path:
     path = tmp_path / "broken.png"
     path.write_bytes(b"Dear doctor")
     return path
-
-
-def shown(page):
-    """The panel of the tab that is open."""
-    return page.locator("[role=tabpanel]:visible")
-
-
-def open_tab(page, name: str) -> None:
-    page.get_by_role("tab", name=name).click()
-    expect(page.get_by_role("tab", name=name)).to_have_attribute(
-        "aria-selected", "true"
-    )
 
 
 def choose(page, *paths: Path) -> None:

@@ -15,7 +15,15 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from chromium import axe_core, hand_over_file, launch, violations, visit
+from chromium import (
+    axe_core,
+    hand_over_file,
+    launch,
+    open_tab,
+    shown,
+    violations,
+    visit,
+)
 from PIL import Image
 from served import ROOT, serve
 from specimens import GOOD, photograph
@@ -78,18 +86,6 @@ def forty(tmp_path_factory) -> list[Path]:
         else:
             film.save(path)
     return sorted(folder.iterdir())
-
-
-def shown(page):
-    """The panel of the tab that is open."""
-    return page.locator("[role=tabpanel]:visible")
-
-
-def open_tab(page, name: str) -> None:
-    page.get_by_role("tab", name=name).click()
-    expect(page.get_by_role("tab", name=name)).to_have_attribute(
-        "aria-selected", "true"
-    )
 
 
 def film_box(page):
