@@ -76,7 +76,7 @@ export class Films {
   private async load(): Promise<Loaded> {
     const model = (this.model = start<Model>(modelUrl));
     const loading = model.remote.load(this.url, proxy(this.onProgress));
-    const loaded = await Promise.race([loading, model.failure]).catch((error: unknown) => ({
+    const loaded = await model.during<Loaded>(loading).catch((error: unknown) => ({
       error: unexpected(error),
     }));
     if ("error" in loaded) model.end();
@@ -90,14 +90,14 @@ export class Films {
     signal,
     onView,
   }: Asked): Promise<{ views: View[]; study?: Answer } | undefined> {
-    const { remote, failure } = this.model!;
+    const { remote, during } = this.model!;
     const side = isStudy ? words.sides.view : words.sides.film;
     if (isStudy) await remote.begin();
     const views: View[] = [];
     for (const { name, file } of files) {
       const read = await this.readFile(file, signal);
       if (signal.aborted) return undefined;
-      views.push(await Promise.race([remote.judge(name, read, side, isStudy), failure]));
+      views.push(await during(remote.judge(name, read, side, isStudy)));
       if (signal.aborted) return undefined;
       onView(views.length);
     }
@@ -105,15 +105,15 @@ export class Films {
   }
 
   private async readFile(file: Blob, signal: AbortSignal): Promise<Read> {
-    const { remote, failure } = (this.reader ??= start<Reader>(readerUrl));
+    const { remote, during } = (this.reader ??= start<Reader>(readerUrl));
     try {
-      await Promise.race([remote.ready(), failure]);
+      await during(remote.ready());
       const limit = AbortSignal.timeout(words.limits.reader_seconds * 1000);
       const end = AbortSignal.any([signal, limit]);
       const ended = new Promise<undefined>((resolve) =>
         end.addEventListener("abort", () => resolve(undefined)),
       );
-      const read = await Promise.race([remote.read(file), failure, ended]);
+      const read = await Promise.race([during<Read>(remote.read(file)), ended]);
       return read ?? this.lost("reader_timeout");
     } catch {
       return this.lost("reader_crashed");

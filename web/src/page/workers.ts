@@ -4,8 +4,8 @@ import { type Remote, wrap } from "comlink";
 
 export interface Started<T> {
   remote: Remote<T>;
-  /** Fails when the worker does. */
-  failure: Promise<never>;
+  /** What the worker does; fails when the worker does. */
+  during<R>(work: Promise<R>): Promise<R>;
   end(): void;
 }
 
@@ -21,12 +21,22 @@ export function start<T>(url: string): Started<T> {
     type: "text/javascript",
   });
   const worker = new Worker(URL.createObjectURL(source), { type: "module" });
-  const failure = new Promise<never>((_, reject) => {
-    worker.addEventListener("error", (event) => {
-      event.preventDefault();
-      reject(new Error(event.message ?? "A part of the page did not load."));
-    });
+  let broken: Error | undefined;
+  const waiting = new Set<(error: Error) => void>();
+  worker.addEventListener("error", (event) => {
+    event.preventDefault();
+    broken = new Error(event.message ?? "A part of the page did not load.");
+    for (const reject of waiting) reject(broken);
   });
-  failure.catch(() => {}); // or it would be told twice
-  return { remote: wrap<T>(worker), failure, end: () => worker.terminate() };
+  return {
+    remote: wrap<T>(worker),
+    // A race with one promise of failure would hold on to every answer that won it.
+    during: (work) =>
+      new Promise((resolve, reject) => {
+        if (broken) return reject(broken);
+        waiting.add(reject);
+        void work.then(resolve, reject).finally(() => waiting.delete(reject));
+      }),
+    end: () => worker.terminate(),
+  };
 }
