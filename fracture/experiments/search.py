@@ -28,9 +28,11 @@ from fracture.training.checkpoint import Progress
 from fracture.training.fit import kept_epoch
 from fracture.training.run import Run
 
+Grid = dict[str, tuple[float, ...]]
+
 # Table III of 'Real-Time Bone Fracture Detection Using MobileNetV2 and Explainable AI
 # for Clinical Integration' (2025); dropout is that before the dense layer.
-GRID: dict[str, tuple[float, ...]] = {
+GRID: Grid = {
     "learning rate": (0.1, 0.01, 0.001, 0.0001),
     "batch": (32, 64, 128),
     "dropout": (0.3, 0.5, 0.7),
@@ -75,6 +77,10 @@ def search(
 ) -> list[dict]:
     """Trains points of the grid until there are `trials`, the published one first.
 
+    Widths that `source` has no weights for are left out, unless it has none at all: a
+    network from scratch loses to a pretrained one whatever its point. The published
+    point then stands at the nearest width that is left.
+
     Goes on with the trials that `folder/search.db` lacks; one that was stopped in the
     middle begins again. Writes `search.json`, `search.md` and `search.png` after each.
     Test films are not looked at. The same seed, and the same figures found, lead to the
@@ -88,17 +94,23 @@ def search(
     Returns:
         One row for each trial, plain JSON types.
     """
+    grid = _grid(run.recipe, source)
+    left_out = [alpha for alpha in GRID["alpha"] if alpha not in grid["alpha"]]
+    published = point_of(RECIPES[PUBLISHED])
+    nearest = min(grid["alpha"], key=lambda alpha: abs(alpha - published["alpha"]))
     summary = {
         "recipe": run.recipe.name,
         "seed": run.seed,
         "minutes": minutes,
         "machine": machine(),
         "films": _validation_films(run),
-        "grid": GRID,
-        "published": point_of(RECIPES[PUBLISHED]),
+        "grid": grid,
+        "left_out": left_out,
+        "paper_alpha": published["alpha"],
+        "published": {**published, "alpha": nearest},
     }
-    study = _open(folder, summary["published"])
-    trials = min(trials, math.prod(map(len, GRID.values())))
+    study = _open(folder, summary["published"], grid)
+    trials = min(trials, math.prod(map(len, grid.values())))
     while True:
         done = study.get_trials(states=_DONE)
         rows = [_row(trial) for trial in done if "repeats" not in trial.user_attrs]
@@ -106,7 +118,7 @@ def search(
             _write(folder, {**summary, "rows": rows})
         if len(rows) >= trials:
             return rows
-        trial = _ask(study, run.seed)
+        trial = _ask(study, run.seed, grid)
         point = ", ".join(f"{name} {value:g}" for name, value in trial.params.items())
         print(f"\n=== trial {len(rows) + 1} of {trials}: {point} ===")
         try:
@@ -118,7 +130,14 @@ def search(
             study.tell(trial, value)
 
 
-def _open(folder: Path, first: dict[str, float]) -> optuna.Study:
+def _grid(recipe: Recipe, source: str) -> Grid:
+    """The published grid, its widths those that there are weights for, if any."""
+    widths = (dataclasses.replace(recipe, alpha=alpha) for alpha in GRID["alpha"])
+    lent = tuple(wide.alpha for wide in widths if backbone_weights(wide, source))
+    return {**GRID, "alpha": lent or GRID["alpha"]}
+
+
+def _open(folder: Path, first: dict[str, float], grid: Grid) -> optuna.Study:
     """The study of a folder; a new one begins with the point `first`."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
@@ -129,7 +148,7 @@ def _open(folder: Path, first: dict[str, float]) -> optuna.Study:
         pruner=PRUNER,
         load_if_exists=True,
     )
-    if not study.trials and all(value in GRID[name] for name, value in first.items()):
+    if not study.trials and all(value in grid[name] for name, value in first.items()):
         study.enqueue_trial(first)
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         # It was stopped in the middle: its process is gone.
@@ -138,16 +157,16 @@ def _open(folder: Path, first: dict[str, float]) -> optuna.Study:
     return study
 
 
-def _ask(study: optuna.Study, seed: int) -> optuna.Trial:
+def _ask(study: optuna.Study, seed: int, grid: Grid) -> optuna.Trial:
     """A trial at a point that was not tried; a known one is told its value again."""
     categorical = optuna.distributions.CategoricalDistribution
-    grid = {name: categorical(values) for name, values in GRID.items()}
+    space = {name: categorical(values) for name, values in grid.items()}
     for _ in range(_REPEATS):
         known = study.get_trials(states=_DONE)
         # Drawn anew from their number alone: a resumed search draws as an unbroken one.
         draw = np.random.SeedSequence((seed, len(known)))
         study.sampler = optuna.samplers.TPESampler(seed=int(draw.generate_state(1)[0]))
-        trial = study.ask(grid)
+        trial = study.ask(space)
         former = next((t for t in known if t.params == trial.params), None)
         if former is None:
             return trial
@@ -159,11 +178,11 @@ def _ask(study: optuna.Study, seed: int) -> optuna.Trial:
                 trial.report(value, step)
             study.tell(trial, state=TrialState.PRUNED)
     tried = [trial.params for trial in known]
-    everywhere = itertools.product(*GRID.values())
-    points = [dict(zip(GRID, values, strict=True)) for values in everywhere]
+    everywhere = itertools.product(*grid.values())
+    points = [dict(zip(grid, values, strict=True)) for values in everywhere]
     points = [point for point in points if point not in tried]
     study.enqueue_trial(points[np.random.default_rng(draw).integers(len(points))])
-    return study.ask(grid)
+    return study.ask(space)
 
 
 def _run_trial(
@@ -178,7 +197,7 @@ def _run_trial(
     shutil.rmtree(checkpoint, ignore_errors=True)
     recipe = at_point(run.recipe, trial.params)
     initial = backbone_weights(recipe, source)
-    if not initial:  # at the searched rate, not at the one that a start from it has
+    if not initial:  # at the searched rate, not at that of a recipe from scratch
         recipe = at_point(recipe.from_scratch(), trial.params)
     sequences = dataclasses.replace(run, recipe=recipe).sequences
     run = dataclasses.replace(run, recipe=within(recipe, minutes, sequences))

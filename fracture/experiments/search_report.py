@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import optuna
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
@@ -13,6 +14,7 @@ from fracture.card.figures import BLUE, GREEN, GREY, ORANGE, save_figure
 from fracture.card.markdown import render
 
 _TEMPLATE = Path(__file__).parent / "templates" / "search.md"
+_FEWEST = 4  # trials that a share is told of
 # How a trial that came to its end began, or else how it ended -> its mark.
 _KINDS = {
     "pretrained": {"marker": "o", "color": BLUE},
@@ -25,8 +27,39 @@ _KINDS = {
 def render_search(summary: Mapping) -> str:
     """`search.md` of `search.json`; see `fracture.experiments.search.search`."""
     rows = sorted(summary["rows"], key=lambda row: -(row["value"] or 0))
-    chosen = {"best": _best(summary), "published": _published(summary)}
-    return render(_TEMPLATE, **{**summary, **chosen, "rows": rows, "start": _start})
+    found = {
+        "best": _best(summary),
+        "published": _published(summary),
+        "published_alpha": summary["published"]["alpha"],
+        "importance": importance(summary),
+        "rows": rows,
+        "start": _start,
+    }
+    return render(_TEMPLATE, **{**summary, **found})
+
+
+def importance(summary: Mapping) -> dict[str, float]:
+    """How much of the differences in AUROC each hyperparameter explains, by fANOVA.
+
+    Returns:
+        Shares that sum to 1, the largest first; empty where less than four trials have
+        an AUROC, or all have the same.
+    """
+    grid = {name: values for name, values in summary["grid"].items() if len(values) > 1}
+    rows = [row for row in summary["rows"] if row["value"] is not None]
+    if len(rows) < _FEWEST or len({row["value"] for row in rows}) == 1:
+        return {}
+    categorical = optuna.distributions.CategoricalDistribution
+    space = {name: categorical(values) for name, values in grid.items()}
+    study = optuna.create_study(direction="maximize")
+    for row in rows:
+        point = {name: row["point"][name] for name in grid}
+        trial = optuna.trial.create_trial(
+            params=point, distributions=space, value=row["value"]
+        )
+        study.add_trial(trial)
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    return optuna.importance.get_param_importances(study, evaluator=evaluator)
 
 
 def _best(summary: Mapping) -> Mapping | None:
@@ -46,12 +79,17 @@ def _start(row: Mapping) -> str:
 
 
 def plot_search(summary: Mapping, path: str | Path) -> None:
-    """AUROC trial by trial, and at each value of the grid, of a `search.json`."""
+    """AUROC by trial and by value of the grid, and what explains it."""
     grid, rows = summary["grid"], summary["rows"]
-    places, ratios = [["trials"] * len(grid), list(grid)], (1.2, 1)
+    shares = importance(summary)
+    upper = ["trials"] * len(grid)
+    if shares:
+        upper[-1] = "importance"
     figure, axes = pyplot.subplot_mosaic(
-        places, sharey=True, figsize=(12, 7), height_ratios=ratios
+        [upper, list(grid)], figsize=(12, 7), height_ratios=(1.2, 1)
     )
+    if shares:
+        _bars(axes["importance"], shares)
     complete = np.array(
         [row["value"] if row["state"] == "complete" else np.nan for row in rows]
     )
@@ -66,6 +104,7 @@ def plot_search(summary: Mapping, path: str | Path) -> None:
     beside = np.linspace(-0.25, 0.25, len(rows))  # in a column, earlier trials are left
     for name, values in grid.items():
         axis, values = axes[name], sorted(values)
+        axis.sharey(top)
         column = np.array([values.index(row["point"][name]) for row in rows])
         for place in range(len(values)):
             there = complete[(column == place) & np.isfinite(complete)]
@@ -84,6 +123,16 @@ def plot_search(summary: Mapping, path: str | Path) -> None:
     top.set_ylabel("validation AUROC")
     axes[next(iter(grid))].set_ylabel("validation AUROC (line: median)")
     save_figure(figure, path)
+
+
+def _bars(axis: Axes, shares: Mapping[str, float]) -> None:
+    """What explains the most lies at the top."""
+    axis.barh(list(shares), list(shares.values()), height=0.4, color=BLUE)
+    axis.set_yticks([])  # names stand above their bars
+    for place, name in enumerate(shares):
+        axis.annotate(name, (0, place - 0.25), (2, 1), textcoords="offset points")
+    axis.set_ylim(len(shares) - 0.5, -0.7)
+    axis.set_xlabel("importance (fANOVA)")
 
 
 def _trials(axis: Axes, places: np.ndarray, summary: Mapping) -> None:

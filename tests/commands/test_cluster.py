@@ -1,5 +1,6 @@
 """`fracture predict --ray`: the rows of `predict`, whoever judges, whatever dies."""
 
+import contextlib
 import csv
 import json
 import os
@@ -69,25 +70,47 @@ def lines_of(folder):
 def answers(films, weights, tmp_path_factory):
     """A folder of partitions, made while a worker was killed."""
     out = tmp_path_factory.mktemp("far") / "answers"
-    command = [sys.executable, "-m", "fracture", "predict", films, "-w", weights]
-    command += ["--ray", "local", "-o", out, "-f", "csv", "-j", "2"]
-    mine = {**os.environ, "FRACTURE_TEST": str(out)}
-    deadline, killed = time.monotonic() + 300, 0
-    with subprocess.Popen(
-        command, cwd=ROOT, stderr=subprocess.PIPE, env=mine
-    ) as process:
-        while not killed:
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.05)
-            killed = next(judges(str(out)), 0)
-        os.kill(killed, signal.SIGKILL)
-        said = process.communicate(timeout=300)[1].decode()
+    with judging(films, weights, out, workers=2) as (process, worker):
+        os.kill(worker, signal.SIGKILL)
+        said = process.communicate(timeout=300)[1]
     assert process.returncode == 1 and f"{len(BROKEN)} of {FILMS}" in said, said
     return out
 
 
+@contextlib.contextmanager
+def judging(films, weights, out, workers):
+    """A run of its own, and one of its workers as soon as it holds a classifier."""
+    command = [sys.executable, "-m", "fracture", "predict", films, "-w", weights]
+    command += ["--ray", "local", "-o", out, "-f", "csv", "-j", str(workers)]
+    mine = {**os.environ, "FRACTURE_TEST": str(out)}
+    deadline, worker = time.monotonic() + 300, 0
+    with subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, env=mine, text=True
+    ) as process:
+        while not worker:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+            worker = next(judges(str(out)), 0)
+        yield process, worker
+
+
 def test_a_killed_worker_costs_no_film_and_doubles_none(answers, whole):
     assert lines_of(answers) == whole
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_there_is(films, weights, whole, tmp_path):
+    out = tmp_path / "answers"
+    with judging(films, weights, out, workers=1) as (process, _):
+        time.sleep(2)  # the film in hand is one of the middle
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and "--resume" in said, said
+    assert not list(judges(str(out)))
+    again = [films, "-w", weights, "--ray", "local", "-o", out, "-f", "csv"]
+    resumed = run(*again, "--resume")
+    assert resumed.exit_code == 1, resumed.output
+    assert lines_of(out) == whole
 
 
 @pytest.mark.slow

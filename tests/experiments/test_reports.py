@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 
 from fracture.experiments.comparison_report import plot_comparison, render_comparison
-from fracture.experiments.search_report import plot_search, render_search
+from fracture.experiments.search_report import (
+    importance,
+    plot_search,
+    render_search,
+)
 
 COMPARED = Path(__file__).parents[2] / "benchmarks" / "comparison"
 
@@ -83,6 +87,8 @@ def test_a_search_is_concluded_in_a_sentence(rows, published, conclusion, tmp_pa
         "machine": "a machine",
         "films": {"films": 10, "fractured": 3},
         "grid": grid,
+        "left_out": [],
+        "paper_alpha": 0.35,
         "published": published["point"],
         "rows": rows,
     }
@@ -91,3 +97,16 @@ def test_a_search_is_concluded_in_a_sentence(rows, published, conclusion, tmp_pa
     assert text.count("\n| ") == 2 + len(rows)
     plot_search(summary, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 10_000
+
+
+def test_what_explains_the_differences_comes_first(tmp_path):
+    grid = {"learning rate": [0.1, 0.001], "batch": [32, 64], "alpha": [0.35]}
+    rows = []
+    for number, (rate, batch) in enumerate([(0.1, 32), (0.1, 64), (0.001, 32)] * 2):
+        row = trial(number, "complete", 0.6 + 0.2 * (rate < 0.1) + batch / 1e4)
+        point = {"learning rate": rate, "batch": batch, "alpha": 0.35}
+        rows.append({**row, "point": point})
+    found = importance({"grid": grid, "rows": rows})
+    assert list(found) == ["learning rate", "batch"]
+    assert sum(found.values()) == pytest.approx(1) and found["learning rate"] > 0.8
+    assert not importance({"grid": grid, "rows": rows[:3]})

@@ -221,26 +221,38 @@ def test_the_kept_epoch_is_of_the_last_phase():
     assert kept_epoch(dataclasses.replace(PAPER, keep="last"), history) is history[4]
 
 
-def test_a_point_without_weights_starts_from_scratch_at_its_own_rate(
-    table, tmp_path, trained, monkeypatch
+@pytest.mark.parametrize(
+    ("lent", "widths", "published"),
+    [
+        ({0.35, 1.0}, [0.35, 1.0], 0.35),
+        ({0.5, 1.0}, [0.5, 1.0], 0.5),
+        (set(), [0.35, 0.5, 1.0], 0.35),
+    ],
+)
+def test_widths_without_weights_are_left_out_if_others_have_some(
+    lent, widths, published, table, tmp_path, trained, monkeypatch
 ):
-    lent = {0.35: "some.weights.h5"}
     monkeypatch.setattr(
-        searching, "backbone_weights", lambda recipe, source: lent.get(recipe.alpha)
+        searching,
+        "backbone_weights",
+        lambda recipe, _: "a.weights.h5" if recipe.alpha in lent else None,
     )
-    grid = {**searching.GRID, "learning rate": (1e-4,), "alpha": (0.35, 0.5)}
-    monkeypatch.setattr(searching, "GRID", grid)
+    grid = {"learning rate": (0.01,), **POINT, "dropout": (0.3,)}
+    monkeypatch.setattr(searching, "GRID", {**grid, "alpha": (0.35, 0.5, 1.0)})
     recipe = dataclasses.replace(TINY, pretrained=True)
-    rows = search(Run(recipe, table), tmp_path, 1.0, "folder", 4)
-    assert {row["point"]["alpha"]: row["pretrained"] for row in rows} == {
-        0.35: True,
-        0.5: False,
-    }
+    rows = search(Run(recipe, table), tmp_path, 1.0, "folder", 9)
+    assert sorted(row["point"]["alpha"] for row in rows) == widths
+    assert rows[0]["point"]["alpha"] == published
+    assert {row["pretrained"] for row in rows} == {bool(lent)}
     for trial in stored(tmp_path):
-        if "recipe" in trial.user_attrs:
+        if "repeats" not in trial.user_attrs:
             phase = trial.user_attrs["recipe"]["phases"][0]
-            everything = None if trial.user_attrs["pretrained"] else "all"
-            assert (phase["learning_rate"], phase["unfreeze"]) == (1e-4, everything)
+            assert phase["learning_rate"] == 0.01
+            assert phase["unfreeze"] == (None if lent else "all")
+    text = (tmp_path / "search.md").read_text()
+    assert ("Left out: width" in text) == bool(lent)
+    moved = "the published choice, of width 0.35, stands at 0.5"
+    assert (moved in text) == (0.35 not in widths)
 
 
 def test_a_stopped_search_says_how_to_go_on(tmp_path, trained, capsys):
