@@ -6,21 +6,49 @@ from pathlib import Path
 import pytest
 
 from fracture.experiments.comparison_report import plot_comparison, render_comparison
+from fracture.experiments.leak import plot_leak, render_leak
 from fracture.experiments.search_report import (
     importance,
     plot_search,
     render_search,
 )
 
-COMPARED = Path(__file__).parents[2] / "benchmarks" / "comparison"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
-def test_the_committed_comparison_is_rendered_from_its_figures(tmp_path):
-    summary = json.loads((COMPARED / "comparison.json").read_text(encoding="utf-8"))
-    text = (COMPARED / "comparison.md").read_text(encoding="utf-8")
-    assert render_comparison(summary) == text
-    plot_comparison(summary["rows"], tmp_path / "plot.png")
+def plot_rows(summary, path):
+    plot_comparison(summary["rows"], path)
+
+
+@pytest.mark.parametrize(
+    ("name", "render", "plot"),
+    [
+        ("comparison", render_comparison, plot_rows),
+        ("leak", render_leak, plot_leak),
+        ("search", render_search, plot_search),
+    ],
+)
+def test_what_is_committed_is_made_from_its_figures(name, render, plot, tmp_path):
+    folder = BENCHMARKS / name
+    summary = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    assert render(summary) == (folder / f"{name}.md").read_text(encoding="utf-8")
+    plot(summary, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 5000
+
+
+def test_the_card_cites_the_experiment():
+    summary = json.loads((BENCHMARKS / "leak" / "leak.json").read_text())
+    card = (BENCHMARKS.parent / "MODEL_CARD.md").read_text(encoding="utf-8")
+    by_file, by_film = summary["rows"]
+    low, high = by_film["auroc"]["ci95"]
+    for said in (
+        f"{summary['films']} FracAtlas films in {summary['copies']} turned copies",
+        f"{100 * by_file['accuracy']['value']:.1f} % of the test pictures",
+        f"(AUROC {by_file['auroc']['value']:.3f}) when the split is by file",
+        f"{100 * by_film['accuracy']['value']:.1f} % (AUROC "
+        f"{by_film['auroc']['value']:.3f}, {low:.3f} to {high:.3f}) when it is by film",
+    ):
+        assert said in card
 
 
 def trial(number, state, value, pretrained=False):

@@ -1,13 +1,13 @@
 // Films through the workers: read within a limit of time, judged, one after the other.
 
-import { proxy } from "comlink";
+import { proxy, transfer } from "comlink";
 
-import type { Answer } from "../fracture";
+import type { Answer, Film } from "../fracture";
 import type { Model } from "./model.worker";
 import modelUrl from "./model.worker?worker&url";
 import type { Read, Reader } from "./reader.worker";
 import readerUrl from "./reader.worker?worker&url";
-import { type Trouble, unexpected, type View, type Weights } from "./view";
+import { failed, type Trouble, unexpected, type View, type Weights } from "./view";
 import words from "./words.json";
 import { start, type Started } from "./workers";
 
@@ -64,6 +64,7 @@ export class Films {
         return found && { ...found, weights: loaded.weights };
       } catch (error) {
         this.model?.end(); // the next film begins anew
+        this.endReader();
         const trouble = { error: unexpected(error) };
         this.loaded = Promise.resolve(trouble);
         return trouble;
@@ -90,18 +91,34 @@ export class Films {
     signal,
     onView,
   }: Asked): Promise<{ views: View[]; study?: Answer } | undefined> {
-    const { remote, during } = this.model!;
-    const side = isStudy ? words.sides.view : words.sides.film;
+    const { remote } = this.model!;
     if (isStudy) await remote.begin();
     const views: View[] = [];
     for (const { name, file } of files) {
       const read = await this.readFile(file, signal);
       if (signal.aborted) return undefined;
-      views.push(await during(remote.judge(name, read, side, isStudy)));
+      if ("film" in read) views.push(await this.judgeFilm(name, read.film, isStudy));
+      else {
+        if (isStudy) await remote.miss(name, read.error);
+        views.push(failed(name, read.error));
+      }
       if (signal.aborted) return undefined;
       onView(views.length);
     }
     return isStudy ? { views, study: await remote.combine() } : { views };
+  }
+
+  /** The view of a film, which the reader draws while the model judges it. */
+  private async judgeFilm(name: string, film: Film, isStudy: boolean): Promise<View> {
+    const [model, reader] = [this.model!, this.reader!];
+    const { width, height, metadata: facts } = film;
+    const side = isStudy ? words.sides.view : words.sides.film;
+    const sent = transfer(film, [film.pixels.buffer]);
+    const [pictures, { answer, heat }] = await Promise.all([
+      reader.during(reader.remote.draw(side)),
+      model.during(model.remote.judge(name, sent, isStudy)),
+    ]);
+    return { name, answer, seen: { facts, width, height, pictures: { ...pictures, heat } } };
   }
 
   private async readFile(file: Blob, signal: AbortSignal): Promise<Read> {
@@ -122,8 +139,12 @@ export class Films {
 
   /** Ends the reader, whatever it is at; another begins with the next film. */
   private lost(code: "reader_timeout" | "reader_crashed"): Read {
+    this.endReader();
+    return { error: { code, message: words.messages[code] } };
+  }
+
+  private endReader(): void {
     this.reader?.end();
     this.reader = undefined;
-    return { error: { code, message: words.messages[code] } };
   }
 }

@@ -5,13 +5,19 @@ import { expose } from "comlink";
 import {
   type Answer,
   combine,
+  type Film,
   FilmError,
   FractureClassifier,
   type Prediction,
 } from "../fracture";
-import { draw } from "./pictures";
-import type { Read } from "./reader.worker";
-import { failed, type Trouble, type View, type Weights } from "./view";
+import { drawHeat } from "./pictures";
+import type { Pictures, Trouble, Weights } from "./view";
+
+/** What there is to say of a film. */
+export interface Judged {
+  answer: Answer;
+  heat: Pictures["heat"];
+}
 
 let classifier: FractureClassifier;
 // Of the study that is being read.
@@ -32,27 +38,16 @@ const model = {
     }
   },
 
-  /** A film that was read, or its error -> its view, the picture `side` pixels long. */
-  async judge(name: string, read: Read, side: number, ofStudy: boolean): Promise<View> {
-    const views = ofStudy ? kept : [];
-    if ("error" in read) {
-      const { code, message } = read.error;
-      views.push({ name, found: new FilmError(code, message) });
-      return failed(name, read.error);
-    }
-    const { film } = read;
+  /** Judges a film that was read. */
+  async judge(name: string, film: Film, ofStudy: boolean): Promise<Judged> {
     const prediction = await classifier.predict(film);
-    views.push({ name, found: prediction });
-    return {
-      name,
-      answer: prediction.toDict(),
-      seen: {
-        facts: film.metadata,
-        width: film.width,
-        height: film.height,
-        pictures: await draw(prediction, side),
-      },
-    };
+    if (ofStudy) kept.push({ name, found: prediction });
+    return { answer: prediction.toDict(), heat: await drawHeat(prediction) };
+  },
+
+  /** A view of the study that could not be read. */
+  miss(name: string, { code, message }: Trouble): void {
+    kept.push({ name, found: new FilmError(code, message) });
   },
 
   /** Begins a study: what was kept of another is forgotten. */

@@ -1,7 +1,7 @@
 // Films and heatmaps as files, drawn where there is no page: in a worker.
 
 import type { Film, Prediction } from "../fracture";
-import type { Pictures } from "./view";
+import type { FilmPictures, Pictures } from "./view";
 import words from "./words.json";
 
 /** Red, green and blue of each level, and its alpha, as a pixel holds them. */
@@ -10,20 +10,23 @@ const COLOURS = Uint32Array.from(words.colours.match(/.{6}/g)!, (rgb, level) => 
   return ((level << 24) | (blue! << 16) | (green! << 8) | red!) >>> 0;
 });
 
-/** The film, its longer side at most `side` pixels, and its heatmaps if it was judged. */
-export async function draw(prediction: Prediction, side: number): Promise<Pictures> {
-  const { film, inDistribution } = prediction;
-  const targets = inDistribution ? words.targets : [];
+/** A film, its longer side at most `side` pixels. */
+export async function drawFilm(film: Film, side: number): Promise<FilmPictures> {
+  return {
+    film: await encode(scaled(film, side), "image/jpeg"),
+    print: await encode(scaled(film, words.sides.report), "image/jpeg"),
+  };
+}
+
+/** The heatmaps of a film that was judged. */
+export async function drawHeat(prediction: Prediction): Promise<Pictures["heat"]> {
+  const targets = prediction.inDistribution ? words.targets : [];
   const heat = targets.map(async (name) => {
     const target = name as Parameters<Prediction["strength"]>[0];
     const picture = colour(prediction.strength(target, words.sides.heatmap));
     return [name, await encode(canvas(picture), "image/png")] as const;
   });
-  return {
-    film: await encode(scaled(film, side), "image/jpeg"),
-    print: await encode(scaled(film, words.sides.report), "image/jpeg"),
-    heat: Object.fromEntries(await Promise.all(heat)),
-  };
+  return Object.fromEntries(await Promise.all(heat));
 }
 
 /** A film on a canvas, its longer side at most `side` pixels. */

@@ -8,11 +8,15 @@ export interface Trouble {
   message: string;
 }
 
-/** Pictures of a film as data URIs, for a viewer and for the report. */
-export interface Pictures {
+/** A film as data URIs, for a viewer and for the report. */
+export interface FilmPictures {
   film: string;
   /** The film on paper. */
   print: string;
+}
+
+/** Those, and what is laid over them. */
+export interface Pictures extends FilmPictures {
   /** One heatmap for each target; none of a film that was not judged. */
   heat: Record<string, string>;
 }
