@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import numpy as np
 from chromium import launch
 from common import durations, films, middle, table
-from static_files import ISOLATED, serve_files
+from static_host import ISOLATED, host
 
 from fracture import FractureClassifier
 
@@ -57,9 +57,9 @@ def main() -> None:
     for threads in (1, 2):
         classifier = FractureClassifier.from_pretrained(args.weights, threads)
         here, there = [], []
-        with serve_files(folders, headers=ISOLATED) as url, launch() as browser:
+        with host(folders, headers=ISOLATED) as server, launch() as browser:
             page = browser.new_page()
-            page.goto(url)
+            page.goto(server.url)
             ready = page.evaluate(LOAD, threads)
             for film in made:  # they take turns, so that both have the same machine
                 coded = base64.b64encode(film).decode()

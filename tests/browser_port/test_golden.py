@@ -16,7 +16,7 @@ from browser_port.golden import ANSWERS, FILMS, FOLDER, WEIGHTS, answer
 from chromium import launch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from static_files import serve_files
+from static_host import host
 
 from fracture import FractureClassifier, RadiographError, read_radiograph
 
@@ -85,12 +85,14 @@ def classifier():
 @pytest.fixture(scope="module")
 def page(web):
     folders = {"lib": web / "lib", "weights": WEIGHTS}
-    with serve_files(folders) as url, launch() as browser:
+    with host(folders) as server, launch() as browser:
         page = browser.new_page()
         errors, elsewhere = [], []
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("request", lambda r: r.url.startswith(url) or elsewhere.append(r.url))
-        page.goto(url)
+        page.on(
+            "request", lambda r: r.url.startswith(server.url) or elsewhere.append(r.url)
+        )
+        page.goto(server.url)
         yield page
         assert not errors
         assert not [u for u in elsewhere if not u.startswith(("data:", "blob:"))]

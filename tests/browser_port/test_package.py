@@ -12,7 +12,7 @@ import pytest
 from browser_port.golden import FOLDER, WEIGHTS
 from browser_port.test_golden import agree
 from chromium import launch
-from static_files import ISOLATED, serve_files
+from static_host import ISOLATED, host
 
 from fracture import (
     FractureClassifier,
@@ -72,8 +72,8 @@ def test_the_readmes_example(visit, web, folders, classifier):
     (example,) = re.findall(r"```html\n(.*?)```", text, re.DOTALL)
     assert len(example.splitlines()) <= 11
     film = FOLDER / "marked.jpg"
-    with serve_files(folders, {"": example.encode()}) as url:
-        page = visit(url)
+    with host(folders, example.encode()) as server:
+        page = visit(server.url)
         page.wait_for_function("!!document.querySelector('input').onchange")
         page.set_input_files("input", film)
         page.wait_for_function("!!document.querySelector('pre').textContent")
@@ -84,8 +84,8 @@ def test_the_readmes_example(visit, web, folders, classifier):
 
 def test_threads_and_a_strict_policy_change_nothing(visit, folders, classifier):
     headers = {**ISOLATED, "Content-Security-Policy": POLICY}
-    with serve_files(folders, headers=headers) as url:
-        found = visit(url).evaluate(
+    with host(folders, headers=headers) as server:
+        found = visit(server.url).evaluate(
             """async () => {
               const { FractureClassifier } = await import("/fracture-web/index.js");
               let told = [];
@@ -112,8 +112,8 @@ def test_a_study_is_the_same(visit, folders, classifier):
         ["uncertain.jpg"],
         ["cut.jpg", "blank.png"],
     ]
-    with serve_files(folders) as url:
-        found = visit(url).evaluate(
+    with host(folders) as server:
+        found = visit(server.url).evaluate(
             """async (studies) => {
               const library = await import("/fracture-web/index.js");
               const classifier = await library.FractureClassifier.load("/weights");
@@ -140,8 +140,8 @@ def test_a_study_is_the_same(visit, folders, classifier):
 
 def test_the_strength_of_a_map(visit, folders, classifier):
     prediction = classifier.predict(FOLDER / "grey.jpg")
-    with serve_files(folders) as url:
-        found = visit(url).evaluate(
+    with host(folders) as server:
+        found = visit(server.url).evaluate(
             """async () => {
               const { FractureClassifier } = await import("/fracture-web/index.js");
               const classifier = await FractureClassifier.load("/weights");
@@ -213,9 +213,9 @@ def broken(tmp_path_factory):
 
 def test_unfit_weights_are_refused_with_pythons_reasons(browser, folders, broken):
     names = sorted(path.name for path in broken.iterdir())
-    with serve_files({**folders, "broken": broken}) as url:
+    with host({**folders, "broken": broken}) as server:
         page = browser.new_page()
-        page.goto(url)
+        page.goto(server.url)
         found = page.evaluate(
             """async (names) => {
               const { FractureClassifier } = await import("/fracture-web/index.js");
