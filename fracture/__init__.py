@@ -1,23 +1,8 @@
-"""A radiograph in; normal, hairline or displaced, how probable, and why, out."""
+"""A radiograph in; normal, hairline or displaced, how probable, and why, out.
 
-from fracture.classes import CLASSES
-from fracture.classifier import FractureClassifier
-from fracture.engine import EngineError
-from fracture.prediction import FINDINGS, Prediction
-from fracture.radiograph import Notice, Radiograph, RadiographError, read_radiograph
-from fracture.version import __version__
-from fracture.weights import WeightsError
+What lies behind a name is loaded when the name is used; `__init__.pyi` lists the names.
+"""
 
-__all__ = [
-    "CLASSES",
-    "FINDINGS",
-    "EngineError",
-    "FractureClassifier",
-    "Notice",
-    "Prediction",
-    "Radiograph",
-    "RadiographError",
-    "WeightsError",
-    "__version__",
-    "read_radiograph",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -215,6 +215,16 @@ def test_serving_loads_neither_keras_nor_tensorflow():
     assert run(f"{code} print({loaded})") == "[]"
 
 
+def test_a_name_loads_what_it_needs_and_no_more():
+    """Who reads films, in a process of their own, has no engine to wait for."""
+    code = "import sys, fracture, fracture.radiograph.pool, fracture.__main__"
+    assert run(f"{code}; print('numpy' in sys.modules)") == "False"
+    code = "import sys, fracture.radiograph.worker"
+    loaded = "any(m.startswith('onnxruntime') for m in sys.modules)"
+    assert run(f"{code}; print({loaded})") == "False"
+    assert run("from fracture import *; print(FractureClassifier.__name__)")
+
+
 def test_only_the_web_floor_loads_gradio():
     names = [
         path.relative_to(ROOT).with_suffix("")

@@ -8,9 +8,6 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from fracture.engine import EngineError
-from fracture.weights import WeightsError
-
 UNREADABLE, UNUSABLE, STOPPED = 1, 2, 130
 
 Weights = Annotated[
@@ -45,6 +42,9 @@ def fail(message: str) -> NoReturn:
 @contextlib.contextmanager
 def told() -> Iterator[None]:
     """Weights or an engine that cannot be used end the command with reason and code."""
+    from fracture.engine import EngineError
+    from fracture.weights import WeightsError
+
     try:
         yield
     except (EngineError, WeightsError) as error:

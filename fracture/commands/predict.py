@@ -21,15 +21,6 @@ from fracture.commands.options import (
     tell_unreadable,
     told,
 )
-from fracture.commands.rows import (
-    Csv,
-    JsonLines,
-    People,
-    ResumeError,
-    finished_rows,
-    held,
-    write,
-)
 
 if TYPE_CHECKING:
     from fracture.radiograph import Radiograph
@@ -134,15 +125,9 @@ def predict(
       2  wrong usage, no film, or weights that cannot be used
       130  stopped
     """
-    from fracture.classifier import FractureClassifier
-    from fracture.commands import films as many
-    from fracture.commands.bulk.remote import reading
-    from fracture.engine import AUTO
+    from fracture.commands.bulk.find import find_films
     from fracture.radiograph import RadiographError, ReaderPool
 
-    if ray:
-        from fracture.commands.bulk.cluster import run_far
-        from fracture.commands.bulk.partitions import MANIFEST, Lines, Parquet
     kind = kind or (Format.parquet if ray else _guess(out))
     if kind is Format.table and (out or resume):
         raise typer.BadParameter("a table is for reading: use csv or jsonl with --out")
@@ -152,15 +137,8 @@ def predict(
         raise typer.BadParameter("parquet is for --ray")
     if resume and not out:
         raise typer.BadParameter("--resume needs the --out of the stopped run")
-    if out:
-        try:
-            context.with_resource(held(out))
-        except (ResumeError, OSError) as error:
-            fail(f"{error}; nothing was changed")
-    if out and (out / MANIFEST if ray else out).exists() and not resume:
-        raise typer.BadParameter(f"{out} exists: add --resume, or delete it")
     try:
-        names = list(many.find_films(films, sys.stdin))
+        names = list(find_films(films, sys.stdin))
     except RadiographError as error:
         fail(f"{error} [{error.code}]")
     if not names:
@@ -168,8 +146,33 @@ def predict(
     limits, cores = (seconds, megabytes), os.cpu_count() or 1
     at_once = min(jobs or cores, len(names))
     threads = max(1, cores // at_once)  # for each film; they change no bit of it
-    if not ray:  # they load while the model does
+    if not ray:  # they load while all else does
         readers = context.with_resource(ReaderPool(at_once, *limits))
+
+    from fracture.classifier import FractureClassifier
+    from fracture.commands import films as many
+    from fracture.commands.bulk.remote import reading
+    from fracture.commands.rows import (
+        Csv,
+        JsonLines,
+        People,
+        ResumeError,
+        finished_rows,
+        held,
+        write,
+    )
+    from fracture.engine import AUTO
+
+    if ray:
+        from fracture.commands.bulk.cluster import run_far
+        from fracture.commands.bulk.partitions import MANIFEST, Lines, Parquet
+    if out:
+        try:
+            context.with_resource(held(out))
+        except (ResumeError, OSError) as error:
+            fail(f"{error}; nothing was changed")
+    if out and (out / MANIFEST if ray else out).exists() and not resume:
+        raise typer.BadParameter(f"{out} exists: add --resume, or delete it")
     with told():
         classifier = FractureClassifier.from_pretrained(
             weights, threads, engine, at_once

@@ -97,36 +97,40 @@ class JsonLines:
 
 
 class People:
-    """A table for people, shown when all rows are there."""
+    """A table for people, shown when all rows are there; of one film two lines."""
 
     def __init__(self) -> None:
-        from rich.table import Table
-
-        self._table = Table(
-            "film", "finding", "fracture", "why", box=None, pad_edge=False
-        )
-        self._table.columns[0].overflow = "fold"
-        self._table.columns[2].justify = "right"
+        self._rows: list[tuple[str, str, str, str]] = []
 
     def add(self, answer: dict) -> None:
         """Adds an answer."""
-        from rich.text import Text
-
-        name = Text(answer["name"])  # brackets in names are no markup
         if "error_code" in answer:
-            code, message = answer["error_code"], answer["error_message"]
-            red = Text(f"not read: {code}", style="red")
-            self._table.add_row(name, red, "", Text(message))
-            return
-        probability = f"{answer['fracture_probability']:.1%}"
-        location = Text(answer["location"])
-        self._table.add_row(name, answer["summary"], probability, location)
+            finding, probability = f"not read: {answer['error_code']}", ""
+            why = answer["error_message"]
+        else:
+            probability = f"{answer['fracture_probability']:.1%}"
+            finding, why = answer["summary"], answer["location"]
+        self._rows.append((answer["name"], finding, probability, why))
 
     def show(self) -> None:
         """Prints it."""
+        if len(self._rows) == 1:  # who asks for one film waits for no table
+            ((name, finding, probability, why),) = self._rows
+            chance = f", fracture {probability}" if probability else ""
+            print(f"{name}: {finding}{chance}\n{why}")
+            return
         from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
 
-        Console().print(self._table)
+        table = Table("film", "finding", "fracture", "why", box=None, pad_edge=False)
+        table.columns[0].overflow = "fold"
+        table.columns[2].justify = "right"
+        for name, finding, probability, why in self._rows:
+            red = "red" if not probability else ""
+            # Brackets in names are no markup.
+            table.add_row(Text(name), Text(finding, red), probability, Text(why))
+        Console().print(table)
 
 
 def write(

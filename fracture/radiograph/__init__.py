@@ -1,30 +1,8 @@
-"""The one way in: bytes, path, array or picture -> `Radiograph` -> square."""
+"""The one way in: bytes, path, array or picture -> `Radiograph` -> square.
 
-from fracture.radiograph.letterbox import Letterbox
-from fracture.radiograph.pool import ReaderPool
-from fracture.radiograph.radiograph import (
-    LOW_SIDE,
-    MIN_SIDE,
-    Notice,
-    Radiograph,
-    RadiographError,
-    check_size,
-    to_uint8,
-)
-from fracture.radiograph.reader import Source, read_radiograph
-from fracture.radiograph.source import File
+What lies behind a name is loaded when the name is used; `__init__.pyi` lists the names.
+"""
 
-__all__ = [
-    "LOW_SIDE",
-    "MIN_SIDE",
-    "File",
-    "Letterbox",
-    "Notice",
-    "Radiograph",
-    "RadiographError",
-    "ReaderPool",
-    "Source",
-    "check_size",
-    "read_radiograph",
-    "to_uint8",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -18,22 +18,20 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from fracture.radiograph.radiograph import Notice, Radiograph, RadiographError
 from fracture.radiograph.source import MAX_BYTES, MAX_PIXELS, File, read_bytes
 
-# The package's own `__init__` loads the inference engine; a bare one stands in for it.
+if TYPE_CHECKING:  # it loads while the processes start
+    import numpy as np
+
 _START = """
-import sys, types
-package, seconds, megabytes, *sys.path = sys.argv[1:]
-sys.modules["fracture"] = types.ModuleType("fracture")
-sys.modules["fracture"].__path__ = [package]
+import sys
+seconds, megabytes, *sys.path = sys.argv[1:]
 from fracture.radiograph.worker import serve
 serve(float(seconds), int(megabytes))
 """
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _START_SECONDS = 60  # on a busy machine libraries take their time to load
 MESSAGES = {
     "reader_timeout": "Reading the film took too long; export it again as PNG.",
@@ -139,7 +137,7 @@ class _Worker:
     def __init__(self, seconds: float, megabytes: int):
         self._seconds = seconds
         limits = (str(seconds), str(megabytes))
-        self._command = [sys.executable, "-c", _START, _PACKAGE, *limits, *sys.path]
+        self._command = [sys.executable, "-c", _START, *limits, *sys.path]
         self._start()
 
     def _start(self) -> None:
@@ -220,4 +218,6 @@ class _Worker:
         if shape[0] * shape[1] > request["limits"][0]:
             raise ValueError("more pixels than asked for")
         pixels = self._process.stdout.read(shape[0] * shape[1])
+        import numpy as np
+
         return answer, np.frombuffer(pixels, np.uint8).reshape(shape)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:  # who asks for a name alone need not wait for it
+    import numpy as np
 
 MIN_SIDE = 32  # pixels; below this no bone can be read
 LOW_SIDE = 224  # pixels; the input side of the published networks
@@ -69,7 +70,7 @@ class NeedsProcess(Exception):
 
 
 # What a decoder hands over: values still to be made grey, notices, metadata.
-Decoded = tuple[np.ndarray, list[Notice], dict[str, Any]]
+Decoded = tuple["np.ndarray", list[Notice], dict[str, Any]]
 
 
 def check_size(width: int, height: int, max_pixels: int, frames: int = 1) -> None:
@@ -103,6 +104,8 @@ def to_uint8(
     Raises:
         RadiographError: `non_finite_pixels`.
     """
+    import numpy as np
+
     low = float(values.min()) if low is None else low
     high = float(values.max()) if high is None else high
     pixels = np.empty(values.shape, np.uint8)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -148,6 +149,20 @@ def test_a_table_for_people(films, weights):
     assert "empty_file" in result.stdout and "%" in result.stdout
     assert result.exit_code == 1 and "1 of 2 films" in result.stderr
     assert run(films / "0001.png", "-w", weights).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["[bold]film.png", "broken.png"])
+def test_of_one_film_two_lines(films, weights, tmp_path, name):
+    path = tmp_path / name
+    source = films / "0000.png"
+    path.write_bytes(b"text" if name == "broken.png" else source.read_bytes())
+    result = run(path, "-w", weights)
+    head, why = result.stdout.splitlines()
+    assert head.startswith(f"{path}: ") and why.endswith(".")
+    if result.exit_code:
+        assert head == f"{path}: not read: unsupported_format"
+    else:
+        assert re.search(r": [A-Z][\w ,:]+, fracture \d+\.\d%$", head)
 
 
 def test_no_cell_is_a_formula(weights, films, tmp_path, monkeypatch):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from fracture.radiograph import Radiograph, RadiographError
+from fracture.radiograph import RadiographError
+
+if TYPE_CHECKING:
+    from fracture.radiograph import Radiograph
 
 _PATTERN = frozenset("*?[")
 

@@ -1,0 +1,11 @@
+from .classes import CLASSES as CLASSES
+from .classifier import FractureClassifier as FractureClassifier
+from .engine import EngineError as EngineError
+from .prediction import FINDINGS as FINDINGS
+from .prediction import Prediction as Prediction
+from .radiograph import Notice as Notice
+from .radiograph import Radiograph as Radiograph
+from .radiograph import RadiographError as RadiographError
+from .radiograph import read_radiograph as read_radiograph
+from .version import __version__ as __version__
+from .weights import WeightsError as WeightsError

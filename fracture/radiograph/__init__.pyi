@@ -1,0 +1,12 @@
+from .letterbox import Letterbox as Letterbox
+from .pool import ReaderPool as ReaderPool
+from .radiograph import LOW_SIDE as LOW_SIDE
+from .radiograph import MIN_SIDE as MIN_SIDE
+from .radiograph import Notice as Notice
+from .radiograph import Radiograph as Radiograph
+from .radiograph import RadiographError as RadiographError
+from .radiograph import check_size as check_size
+from .radiograph import to_uint8 as to_uint8
+from .reader import Source as Source
+from .reader import read_radiograph as read_radiograph
+from .source import File as File
