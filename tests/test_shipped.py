@@ -110,7 +110,13 @@ def test_no_group_crosses_the_split():
 
 @pytest.mark.data
 @pytest.mark.skipif(not DATA, reason="FRACTURE_DATA names no folder of films")
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "engine",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name != DEFAULT else [])
+        for name in ENGINES
+    ],
+)
 def test_an_engine_stays_within_its_recorded_bound(metrics, engine):
     splits = read_split(WEIGHTS / "split.csv")
     examples = [e for e in load_examples(DATA) if splits.get(e.name) == "validation"]

@@ -156,6 +156,7 @@ def test_chromium_says_the_same_of_a_hundred_real_films(page, classifier):
         agree({key: found[key] for key in expected}, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.npm
 def test_node_says_the_same(web):
     """Vitest reads PNG, TIFF and DICOM; the rest of its tests run as well."""
@@ -163,6 +164,7 @@ def test_node_says_the_same(web):
     assert not done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.npm
 def test_types_hold(web):
     done = run("npm", "run", "check")

@@ -94,6 +94,7 @@ def judging(films, weights, out, workers):
         yield process, worker
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_no_film_and_doubles_none(answers, whole):
     assert lines_of(answers) == whole
 

@@ -280,6 +280,7 @@ def test_command(tmp_path):
     assert result.exit_code == 2 and "there is no" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.skipif(not DATA, reason="FRACTURE_DATA names no folder of films")
 def test_real_films(tmp_path):

@@ -141,7 +141,8 @@ def test_an_unknown_recipe_is_named(names, capsys):
     assert "there are mobilenetv2" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("minutes", [0.02, pytest.param(60.0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("minutes", [0.02, 60.0])
 def test_a_recipe_is_cut_to_its_time(films, tmp_path, minutes):
     table = load_table(films, tmp_path / "split.csv", 0, ())
     phases = (Phase(10, 1e-3), Phase(30, 1e-3, unfreeze="all", ema=0.99))
