@@ -122,10 +122,10 @@ class FakePacs:
         self._server.shutdown()
 
     def of(self, made: Dataset) -> dict[str, Dataset]:
-        """Modality -> the results in a film's study."""
+        """Modality -> the first such result in a film's study, whose own comes last."""
         results = [found[-1] for found in list(self.taken.values()) if found]
         study = made.StudyInstanceUID
-        return {r.Modality: r for r in results if r.StudyInstanceUID == study}
+        return {r.Modality: r for r in results[::-1] if r.StudyInstanceUID == study}
 
     def __enter__(self) -> FakePacs:
         return self.start()
