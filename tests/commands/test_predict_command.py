@@ -153,13 +153,13 @@ def test_a_table_for_people(films, weights):
 
 @pytest.mark.parametrize("name", ["[bold]film.png", "broken.png"])
 def test_of_one_film_two_lines(films, weights, tmp_path, name):
-    path = tmp_path / name
-    source = films / "0000.png"
-    path.write_bytes(b"text" if name == "broken.png" else source.read_bytes())
+    path, is_broken = tmp_path / name, name == "broken.png"
+    path.write_bytes(b"text" if is_broken else (films / "0000.png").read_bytes())
     result = run(path, "-w", weights)
     head, why = result.stdout.splitlines()
     assert head.startswith(f"{path}: ") and why.endswith(".")
-    if result.exit_code:
+    assert result.exit_code == is_broken
+    if is_broken:
         assert head == f"{path}: not read: unsupported_format"
     else:
         assert re.search(r": [A-Z][\w ,:]+, fracture \d+\.\d%$", head)

@@ -91,21 +91,21 @@ export class Films {
     signal,
     onView,
   }: Asked): Promise<{ views: View[]; study?: Answer } | undefined> {
-    const { remote } = this.model!;
-    if (isStudy) await remote.begin();
+    const { remote, during } = this.model!;
+    if (isStudy) await during(remote.begin());
     const views: View[] = [];
     for (const { name, file } of files) {
       const read = await this.readFile(file, signal);
       if (signal.aborted) return undefined;
       if ("film" in read) views.push(await this.judgeFilm(name, read.film, isStudy));
       else {
-        if (isStudy) await remote.miss(name, read.error);
+        if (isStudy) await during(remote.miss(name, read.error));
         views.push(failed(name, read.error));
       }
       if (signal.aborted) return undefined;
       onView(views.length);
     }
-    return isStudy ? { views, study: await remote.combine() } : { views };
+    return isStudy ? { views, study: await during(remote.combine()) } : { views };
   }
 
   /** The view of a film, which the reader draws while the model judges it. */

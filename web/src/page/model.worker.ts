@@ -14,7 +14,7 @@ import { drawHeat } from "./pictures";
 import type { Pictures, Trouble, Weights } from "./view";
 
 /** What there is to say of a film. */
-export interface Judged {
+interface Judged {
   answer: Answer;
   heat: Pictures["heat"];
 }
