@@ -56,8 +56,12 @@ def paragraph(text: str, kind: str) -> str:
     return fill("paragraph", text=text, kind=kind)
 
 
-def film(result: Result, guidance: bool) -> str:
-    """A film's finding, viewer, report, reference steps and JSON."""
+def film(result: Result, guidance: bool, label: str | None = None) -> str:
+    """A film's finding, viewer, report, reference steps and JSON.
+
+    Args:
+        label: what its readers called it, "fractured" or "normal", where that is known.
+    """
     report = result.prediction and render_film_report(result, guidance).encode()
     return fill(
         "read",
@@ -66,6 +70,7 @@ def film(result: Result, guidance: bool) -> str:
         report=report,
         report_name=f"{Path(result.name).stem}-report.html",
         guidance=guidance,
+        label=label,
     )
 
 

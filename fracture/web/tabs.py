@@ -19,7 +19,7 @@ from fracture.rendering.pictures import data_uri, heatmap_png, thumbnail
 from fracture.result import Result
 from fracture.web import html, words
 from fracture.web.service import Service, uploaded
-from fracture.web.words import EXAMPLES
+from fracture.web.words import EXAMPLES, Example
 
 _HEATMAP_SIDE = 512  # pixels; maps are smooth
 _PACE = 1.0  # seconds between two pictures of a batch's progress
@@ -60,11 +60,13 @@ def read(service: Service, examples: Path) -> None:
         except RadiographError as error:
             return None, piece("alert", "The film", error)
 
-    def example(name: str) -> Callable[[gr.Request], Awaitable[str]]:
+    def example(film: Example) -> Callable[[gr.Request], Awaitable[str]]:
+        labelled = functools.partial(page, label=film.label)
+
         async def show_example(asked: gr.Request) -> str:
-            path, title = examples / f"{name}.png", words.EXAMPLE_NAME.format(name=name)
+            source, session = examples / film.file, _session(asked)
             try:
-                return await service.predict(title, path, page, _session(asked))
+                return await service.predict(film.name, source, labelled, session)
             except RadiographError as error:
                 return piece("alert", "The film", error)
 
@@ -77,21 +79,22 @@ def read(service: Service, examples: Path) -> None:
             gr.HTML(f'<h2 class="try">{words.TRY}</h2>')
             with gr.Row(elem_classes="examples"):
                 buttons = [
-                    gr.Button(name.capitalize(), icon=_icon(name)) for name in EXAMPLES
+                    gr.Button(film.title, icon=_icon(film.file)) for film in EXAMPLES
                 ]
+            _hint(words.CREDIT)
             _hint(words.ON_SERVER)
         with gr.Column(scale=3, min_width=330):
             waiting = html.paragraph(words.WAITING["read"], "empty")
             result = gr.HTML(waiting, elem_classes="result")
     event = {**_EVENT, "show_progress": "minimal"}
     film.upload(show, film, [film, result], **event)
-    for name, button in zip(EXAMPLES, buttons, strict=True):
-        button.click(example(name), None, result, **event)
+    for known, button in zip(EXAMPLES, buttons, strict=True):
+        button.click(example(known), None, result, **event)
 
 
 def _icon(name: str) -> dict:
     """The thumbnail of an example, by an address that tells no place on the disk."""
-    file = {"path": f"{name}.png", "url": f"/examples/{name}.png"}
+    file = {"path": name, "url": f"/examples/{name}"}
     return {**file, "meta": {"_type": "gradio.FileData"}}
 
 

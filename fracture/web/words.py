@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
-from fracture.classes import CLASSES
 from fracture.explanation import colour_map
 from fracture.guidance import DISCLAIMER
 from fracture.radiograph.pool import MESSAGES
@@ -21,9 +21,8 @@ from fracture.web.settings import Settings
 
 TITLE = "Is there a fracture?"
 FORMATS = ("PNG", "JPEG", "TIFF", "WebP", "BMP", "DICOM")
-EXAMPLES = CLASSES
-TRY = "Or try a synthetic film"
-EXAMPLE_NAME = "Synthetic film {name}.png"
+TRY = "Or try a film that no training saw"
+CREDIT = "Films: FracAtlas, Abedeen et al. 2023, CC BY 4.0."
 BOXES = {"read": "Radiograph", "study": "All views of one patient"}
 HINTS = {
     "read": "{formats}. Drop it anywhere on this page, paste it, or press the box.",
@@ -43,6 +42,37 @@ ON_DEVICE = (
 TOO_MANY_VIEWS = "More than {views} views; is this one study?"
 
 
+class Example(NamedTuple):
+    """A film that comes with the page; `examples/README.md` says where it is from.
+
+    Attributes:
+        file: in `examples/`.
+        title: the part, and what its readers called it.
+        label: what they called it: "fractured" or "normal".
+        name: of its source.
+    """
+
+    file: str
+    title: str
+    label: str
+    name: str
+
+
+def _example(part: str, label: str, name: str) -> Example:
+    file, title = f"{part.lower()}-{label}.jpg", f"{part}, {label}"
+    return Example(file, title, label, f"FracAtlas {name}")
+
+
+EXAMPLES = (
+    _example("Hand", "fractured", "IMG0002313"),
+    _example("Shoulder", "fractured", "IMG0002302"),
+    _example("Hip", "normal", "IMG0001402"),
+    _example("Knees", "normal", "IMG0002865"),
+    _example("Foot", "fractured", "IMG0002731"),
+    _example("Knee", "fractured", "IMG0002424"),
+)
+
+
 def hint(text: str) -> str:
     """A hint with the formats that are read."""
     return text.format(formats=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
@@ -53,9 +83,9 @@ def page_words() -> dict:
     settings = Settings()
     return {
         "title": TITLE,
-        "examples": EXAMPLES,
-        "example_name": EXAMPLE_NAME,
+        "examples": [example._asdict() for example in EXAMPLES],
         "try": TRY,
+        "credit": CREDIT,
         "private": ON_DEVICE,
         "boxes": BOXES,
         "hints": {name: hint(text) for name, text in HINTS.items()},

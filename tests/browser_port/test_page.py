@@ -269,10 +269,10 @@ def test_tabs_and_examples_by_keyboard(page):
     expect(page.get_by_role("tab", name="Study")).to_be_focused()
     expect(page.get_by_text("Choose or drop all views")).to_be_visible()
     page.keyboard.press("Home")
-    page.get_by_role("button", name="Hairline").focus()
+    page.get_by_role("button", name="Hand, fractured").focus()
     page.keyboard.press("Enter")
-    name = "Synthetic film hairline.png"
-    assert answer(page, name)["film_width"] == 560
+    assert answer(page, "FracAtlas IMG0002313")["film_width"] == 819
+    expect(shown(page)).to_contain_text("Its readers called this film fractured")
     for summary in ("For programs", "For clinicians"):
         shown(page).locator("summary", has_text=summary).focus()
         page.keyboard.press("Enter")

@@ -12,7 +12,7 @@ import { makeTabs } from "./tabs";
 import { failed, unexpected } from "./view";
 import words from "./words.json";
 
-const EXAMPLES = import.meta.glob<string>("../../../examples/*.png", {
+const EXAMPLES = import.meta.glob<string>("../../../examples/*.jpg", {
   eager: true,
   query: "?url",
   import: "default",
@@ -63,11 +63,15 @@ class Panel {
     });
   }
 
-  async read(files: { name: string; file: Blob }[]): Promise<void> {
+  /** `label` is what the readers of the one film called it, where that is known. */
+  async read(
+    files: { name: string; file: Blob }[],
+    label: string | null = null,
+  ): Promise<void> {
     if (!files.length) return;
     this.asked.abort();
     const { signal } = (this.asked = new AbortController());
-    const html = await this.answer(files, signal).catch((error: unknown) =>
+    const html = await this.answer(files, label, signal).catch((error: unknown) =>
       renderFilm(failed("The page", unexpected(error)), null),
     );
     if (html === undefined || signal.aborted) return;
@@ -77,6 +81,7 @@ class Panel {
 
   private async answer(
     files: { name: string; file: Blob }[],
+    label: string | null,
     signal: AbortSignal,
   ): Promise<string | undefined> {
     if (this.isStudy && files.length > words.limits.views) {
@@ -91,28 +96,27 @@ class Panel {
     const found = await (await films).read({ files, isStudy, signal, onView });
     if (!found) return undefined;
     if ("error" in found) return renderFilm(failed("The model", found.error), null);
-    return render(found);
+    return render(found, label);
   }
 }
 
-function render({ views, study, weights }: Found): string {
-  return study ? renderStudy(study, views) : renderFilm(views[0]!, weights);
+function render({ views, study, weights }: Found, label: string | null): string {
+  return study ? renderStudy(study, views) : renderFilm(views[0]!, weights, label);
 }
 
 makeTabs(find("[role=tablist]"));
 const reading = new Panel(find("#read"), false);
 new Panel(find("#study"), true);
-for (const button of document.querySelectorAll<HTMLElement>("[data-example]")) {
-  const example = button.dataset["example"]!;
-  const address = EXAMPLES[`../../../examples/${example}.png`]!;
+for (const [index, button] of document.querySelectorAll(".examples button").entries()) {
+  const { file: stored, name, label } = words.examples[index]!;
+  const address = EXAMPLES[`../../../examples/${stored}`]!;
   button.querySelector("img")!.src = address;
   button.addEventListener("click", async () => {
-    const name = words.example_name.replace("{name}", example);
     const file = await fetch(address).then(
       (response) => response.blob(),
       () => new Blob(), // which is refused as any empty file
     );
-    await reading.read([{ name, file }]);
+    await reading.read([{ name, file }], label);
   });
 }
 document.documentElement.dataset["ready"] = "";

@@ -74,14 +74,22 @@ const GLOBALS = {
 for (const [name, filter] of Object.entries(FILTERS)) environment.addFilter(name, filter);
 for (const [name, value] of Object.entries(GLOBALS)) environment.addGlobal(name, value);
 
-/** A film's finding, viewer, report, reference steps and JSON; or why there is none. */
-export function renderFilm(view: View, weights: Weights | null): string {
+/**
+ * A film's finding, viewer, report, reference steps and JSON; or why there is none.
+ * `label` is what its readers called it, where that is known.
+ */
+export function renderFilm(
+  view: View,
+  weights: Weights | null,
+  label: string | null = null,
+): string {
   return environment.render("read.html", {
     result: result(view),
     side: words.sides.film,
     report: view.seen && weights ? renderReport(view, weights) : null,
     report_name: `${view.name.replace(/(?<=.)\.[^.]*$/, "")}-report.html`,
     guidance: true,
+    label,
   });
 }
 
