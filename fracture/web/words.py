@@ -69,7 +69,7 @@ EXAMPLES = (
     _example("Hip", "normal", "IMG0001402"),
     _example("Knees", "normal", "IMG0002865"),
     _example("Foot", "fractured", "IMG0002731"),
-    _example("Knee", "fractured", "IMG0002424"),
+    _example("Leg", "fractured", "IMG0002424"),
 )
 
 
