@@ -308,7 +308,7 @@ def test_an_example_shows_its_result_by_keyboard(page):
     expect(page.get_by_text("Research software, not a medical device.")).to_be_visible()
     page.get_by_role("button", name="Hand, fractured").focus()
     page.keyboard.press("Enter")
-    expect_result(page, "FracAtlas IMG0002313")
+    expect_result(page, "FracAtlas IMG0002313", 819)
     expect(page.get_by_text("Its readers called this film fractured")).to_be_visible()
     expect(page.get_by_text("not the outline of a fracture")).to_be_visible()
     for summary in ("For programs", "For clinicians"):
