@@ -32,6 +32,7 @@ def render_search(summary: Mapping) -> str:
         "published": _published(summary),
         "published_alpha": summary["published"]["alpha"],
         "importance": importance(summary),
+        "pruned": sum(row["state"] == "pruned" for row in rows),
         "rows": rows,
         "start": _start,
     }

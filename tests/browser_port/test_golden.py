@@ -1,4 +1,4 @@
-"""The golden files say the same in Python, in Chromium and, where it can, in Node."""
+"""The golden files say the same in Python, in browsers and, where it can, in Node."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser_port import films
+from browser_port import films, firefox
 from browser_port.build import run
 from browser_port.golden import ANSWERS, FILMS, FOLDER, WEIGHTS, answer
 from chromium import launch
@@ -103,11 +103,27 @@ def read(page, films, weights=False):
     return page.evaluate(READ, [coded, weights])
 
 
+@pytest.fixture(scope="module", params=["Chromium", "Firefox"])
+def answers(request, web):
+    """Asks the library in a browser what it says of films."""
+    if request.param == "Chromium":
+        page = request.getfixturevalue("page")
+        return lambda films: [read(page, [film], weights=True)[0] for film in films]
+
+    def ask(films):
+        asked = [[[base64.b64encode(film).decode()], True] for film in films]
+        with host({"lib": web / "lib", "weights": WEIGHTS}) as server:
+            found = firefox.evaluate(request, server.url, READ, asked)
+        return [answer for (answer,) in found]
+
+    return ask
+
+
 @pytest.fixture(scope="module")
-def seen(page):
-    """What the library says in Chromium of every golden film."""
+def seen(answers):
+    """What a browser says of every golden film."""
     films = [(FOLDER / name).read_bytes() for name in GOLDEN]
-    return dict(zip(GOLDEN, read(page, films, weights=True), strict=True))
+    return dict(zip(GOLDEN, answers(films), strict=True))
 
 
 def test_there_is_an_answer_to_every_film():
@@ -132,7 +148,7 @@ def test_python_says_what_it_said(name, classifier):
 
 @pytest.mark.browser
 @pytest.mark.parametrize("name", GOLDEN)
-def test_chromium_says_the_same(name, seen):
+def test_a_browser_says_the_same(name, seen):
     expected, found = GOLDEN[name], seen[name]
     if "browser" in expected:
         assert found["error"]["code"] == expected["browser"]
@@ -147,11 +163,10 @@ def test_chromium_says_the_same(name, seen):
 @pytest.mark.data
 @pytest.mark.browser
 @pytest.mark.skipif(not DATA, reason="FRACTURE_DATA names no folder of films")
-def test_chromium_says_the_same_of_a_hundred_real_films(page, classifier):
+def test_a_browser_says_the_same_of_a_hundred_real_films(answers, classifier):
     paths = sorted(path for path in Path(DATA).rglob("*.*") if path.suffix in KINDS)
     films = [path.read_bytes() for path in paths[:: len(paths) // 100][:100]]
-    for film in films:
-        (found,) = read(page, [film], weights=True)
+    for film, found in zip(films, answers(films), strict=True):
         expected = answer(classifier, film)
         agree({key: found[key] for key in expected}, expected)
 

@@ -121,7 +121,11 @@ def test_a_search_is_concluded_in_a_sentence(rows, published, conclusion, tmp_pa
         "rows": rows,
     }
     text = render_search(summary)
-    assert f"{conclusion}\n\nAUROC: fracture against normal" in text
+    pruned = rows.count(PRUNED)
+    told = f"Pruned: {pruned} of them ended before their time, where the median of the "
+    told += "earlier trials was better at the same epoch.\n\n"
+    lines = f"{told if pruned else ''}AUROC: fracture against normal"
+    assert f"{conclusion}\n\n{lines}" in text
     assert text.count("\n| ") == 2 + len(rows)
     plot_search(summary, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 10_000
