@@ -26,7 +26,7 @@ def leak(
     ] = "imagenet",
     films: Annotated[
         int, typer.Option(min=40, help="Films that are copied, half of them fractured.")
-    ] = 300,
+    ] = 240,
     copies: Annotated[
         int, typer.Option(min=2, help="Pictures of each film, turned by some degrees.")
     ] = 8,

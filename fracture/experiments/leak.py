@@ -41,7 +41,7 @@ def leak(
     folder: Path,
     recipe: Recipe,
     source: str,
-    films: int = 300,
+    films: int = 240,
     copies: int = 8,
     seed: int = 0,
     train_only: Collection[str] = (),
