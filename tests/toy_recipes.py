@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from fracture.model.recipe import Phase
+from fracture.model.recipe import Phase, Recipe
 from fracture.model.recipes import RECIPES
 
 TINY = dataclasses.replace(
@@ -24,3 +24,18 @@ PLAIN = dataclasses.replace(
     backbone="cnn-norm",
     phases=(Phase(1, 1e-3), Phase(3, 1e-3, unfreeze="conv4", ema=0.8)),
 )
+
+
+def brief(recipe: Recipe) -> Recipe:
+    """The recipe on squares as small as its backbone takes, at a rate that shows."""
+    size = 96 if recipe.backbone == "inceptionv3" else 64
+    return dataclasses.replace(
+        recipe,
+        schedule="constant",
+        phases=tuple(
+            dataclasses.replace(
+                phase, image_size=size, output_stride=None, learning_rate=1.0
+            )
+            for phase in recipe.phases
+        ),
+    )

@@ -17,6 +17,7 @@ import numpy as np
 
 from fracture.model.network import Grid, map_grid
 from fracture.model.recipe import Recipe
+from fracture.training.batch_norm_folding import fold_batch_norms
 from fracture.training.losses import FractureAUROC, LabelSetAccuracy
 
 _EPSILON = 1e-9  # share of a map, inside a logarithm
@@ -48,12 +49,13 @@ class Faculty(keras.layers.Layer):
         self.side, self.networks, self.onto = side, [], []
         for teacher in teachers:
             network = teacher.network
+            network.trainable = False
             outputs = [network.output[name] for name in ("logits", "evidence")]
-            self.networks.append(keras.Model(network.input, outputs))
+            bare = keras.Model(network.input, outputs)
+            self.networks.append(fold_batch_norms(bare))
             cells = outputs[1].shape[1]
             own = map_grid(teacher.recipe, cells)
             self.onto.append(resampling(own, network.input.shape[1], grid, side))
-        self.trainable = False  # last, for it is handed down to what is there
 
     def call(self, film):
         """Says `logits` `(n, 3)` and `evidence` `(n, rows, columns)`.

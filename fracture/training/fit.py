@@ -10,6 +10,7 @@ import keras
 from fracture.model.auxiliary_outputs import fit_cascade
 from fracture.model.network import Grid, build_network, map_grid, set_trainable
 from fracture.model.recipe import Phase, Recipe
+from fracture.training.batch_norm_folding import fold_batch_norms
 from fracture.training.batches import FilmSequence
 from fracture.training.checkpoint import AfterEpoch, Checkpoint, Progress
 from fracture.training.distillation import (
@@ -96,9 +97,9 @@ def compile_phase(
     steps: int,
     teachers: Sequence[Teacher] = (),
 ) -> keras.Model:
-    """The same layers as a phase trains them, in epochs of `steps` batches.
+    """The same weights as a phase trains them, in epochs of `steps` batches.
 
-    Only the two outputs that have a loss are left.
+    Only the two outputs that have a loss are left, and frozen batch norms are folded.
     """
     set_trainable(model, recipe, phase.unfreeze)
     if teachers:
@@ -110,6 +111,7 @@ def compile_phase(
         model = keras.Model(model.input, outputs)
         losses = label_set_loss, localisation_loss
         metrics = LabelSetAccuracy, FractureAUROC
+    model = fold_batch_norms(model)
     model.compile(
         optimizer=_optimizer(recipe, phase, steps),
         loss=dict(zip(("logits", "evidence"), losses, strict=True)),
@@ -161,7 +163,7 @@ def _run_phase(
     elif phase.ema:
         model.optimizer.finalize_variable_values(model.trainable_variables)
     if recipe.keep == "best" and not phase.ema:
-        _bare(model).load_weights(best)
+        model.load_weights(best)
 
 
 def _optimizer(recipe: Recipe, phase: Phase, steps: int) -> keras.optimizers.Optimizer:

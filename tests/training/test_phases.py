@@ -6,6 +6,7 @@ import re
 import keras
 import numpy as np
 import pytest
+from toy_recipes import brief
 
 from fracture.model.network import build_network
 from fracture.model.recipes import RECIPES
@@ -67,21 +68,6 @@ def test_every_recipe_is_listed():
     assert MOVES.keys() == RECIPES.keys()
     for name, moves in MOVES.items():
         assert len(moves) == len(RECIPES[name].phases)
-
-
-def brief(recipe):
-    """The recipe on squares as small as its backbone takes, at a rate that shows."""
-    size = 96 if recipe.backbone == "inceptionv3" else 64
-    return dataclasses.replace(
-        recipe,
-        schedule="constant",
-        phases=tuple(
-            dataclasses.replace(
-                phase, image_size=size, output_stride=None, learning_rate=1.0
-            )
-            for phase in recipe.phases
-        ),
-    )
 
 
 def named(network, pattern):
