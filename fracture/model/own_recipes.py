@@ -73,7 +73,7 @@ _STUDENTS = [
         recipe,
         name=f"{recipe.name}-student",
         description=f"{recipe.description} Taught by other networks, for long.",
-        phases=(Phase(60, 5e-4, unfreeze="all", ema=0.999),),
+        phases=(Phase(10, 5e-4, unfreeze="all", ema=0.995),),
         weight_decay=1e-4,
         dropout=(0.0, 0.0),
         augmentation=dataclasses.replace(recipe.augmentation, mixup=1.0),
