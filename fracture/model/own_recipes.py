@@ -63,16 +63,16 @@ _FINER = dataclasses.replace(
 _SMALL = dataclasses.replace(
     _FINER,
     name="mobilenetv3-320",
-    description="MobileNetV3-Small with the same pyramid: a quarter of the arithmetic.",
+    description="MobileNetV3-Small with the same pyramid: a fifth of the arithmetic.",
     backbone="mobilenetv3small-pyramid",
     phases=(Phase(1, 1e-3), Phase(20, 3e-4, unfreeze="all", ema=0.995)),
 )
-# Function matching (Beyer et al., CVPR 2022): long, on mixed films, without labels.
+# Function matching (Beyer et al., CVPR 2022): on mixed films, without labels.
 _STUDENTS = [
     dataclasses.replace(
         recipe,
         name=f"{recipe.name}-student",
-        description=f"{recipe.description} Taught by other networks, for long.",
+        description=f"{recipe.description} Taught by other networks.",
         phases=(Phase(10, 5e-4, unfreeze="all", ema=0.995),),
         weight_decay=1e-4,
         dropout=(0.0, 0.0),
