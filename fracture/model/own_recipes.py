@@ -52,7 +52,7 @@ _FINER = dataclasses.replace(
     backbone="mobilenetv2-pyramid",
     image_size=320,
     output_stride=None,
-    phases=(Phase(1, 1e-3), Phase(8, 3e-4, unfreeze="block_3", ema=0.995)),
+    phases=(Phase(1, 1e-3), Phase(14, 3e-4, unfreeze="block_3", ema=0.995)),
     augmentation=dataclasses.replace(
         _DEFAULT.augmentation,
         **dict(
