@@ -38,8 +38,8 @@ def leak(
     """Trains a recipe on rotated copies of some films, split by file and by film.
 
     Data sets of rotated copies are common. Split by file, copies of one film train and
-    test the network, and its figure is high; split by film, it is what it is. About a
-    quarter of an hour on two cores. Stopped, the same command goes on.
+    test the network, and its figure is high; split by film, it is what it is. Some
+    twenty minutes on two cores. Stopped, the same command goes on.
 
     \b
     OUT receives leak.md, leak.png and leak.json.
