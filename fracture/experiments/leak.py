@@ -41,9 +41,9 @@ def leak(
     folder: Path,
     recipe: Recipe,
     source: str,
-    films: int = 240,
-    copies: int = 8,
-    seed: int = 0,
+    films: int,
+    copies: int,
+    seed: int,
     train_only: Collection[str] = (),
 ) -> dict:
     """Trains and tests a recipe on both splits; goes on where `folder` stands.

@@ -74,7 +74,7 @@ def fit(
         model = compile_phase(recipe, phase, network, len(films), teachers)
         _run_phase(recipe, phase, model, sequences, folder, progress, after_epoch)
         carried = folder / f"phase{index + 1}-start.weights.h5"
-        _bare(network).save_weights(carried)
+        network.save_weights(carried)
         progress.phase, progress.epoch, progress.callbacks = index + 1, 0, {}
         progress.save(folder)
     model = build_network(recipe, parts=parts)
@@ -127,11 +127,6 @@ def kept_epoch(recipe: Recipe, history: Sequence[dict]) -> dict:
     if recipe.keep == "best" and not recipe.phases[-1].ema:
         return max(rows, key=lambda row: row["val_logits_accuracy"])
     return rows[-1]
-
-
-def _bare(model: keras.Model) -> keras.Model:
-    """The same layers without the optimizer: the next phase starts its own."""
-    return keras.Model(model.input, model.output)
 
 
 def _run_phase(

@@ -60,13 +60,13 @@ def read(service: Service, examples: Path) -> None:
         except RadiographError as error:
             return None, piece("alert", "The film", error)
 
-    def example(film: Example) -> Callable[[gr.Request], Awaitable[str]]:
-        labelled = functools.partial(page, label=film.label)
+    def example(known: Example) -> Callable[[gr.Request], Awaitable[str]]:
+        labelled = functools.partial(page, label=known.label)
 
         async def show_example(asked: gr.Request) -> str:
-            source, session = examples / film.file, _session(asked)
+            source, session = examples / known.file, _session(asked)
             try:
-                return await service.predict(film.name, source, labelled, session)
+                return await service.predict(known.name, source, labelled, session)
             except RadiographError as error:
                 return piece("alert", "The film", error)
 
@@ -79,7 +79,7 @@ def read(service: Service, examples: Path) -> None:
             gr.HTML(f'<h2 class="try">{words.TRY}</h2>')
             with gr.Row(elem_classes="examples"):
                 buttons = [
-                    gr.Button(film.title, icon=_icon(film.file)) for film in EXAMPLES
+                    gr.Button(known.title, icon=_icon(known.file)) for known in EXAMPLES
                 ]
             _hint(words.CREDIT)
             _hint(words.ON_SERVER)

@@ -98,9 +98,13 @@ def page(web):
         assert not [u for u in elsewhere if not u.startswith(("data:", "blob:"))]
 
 
+def asked(films, weights=False):
+    """What `READ` takes."""
+    return [[base64.b64encode(film).decode() for film in films], weights]
+
+
 def read(page, films, weights=False):
-    coded = [base64.b64encode(film).decode() for film in films]
-    return page.evaluate(READ, [coded, weights])
+    return page.evaluate(READ, asked(films, weights))
 
 
 @pytest.fixture(scope="module", params=["Chromium", "Firefox"])
@@ -111,9 +115,9 @@ def answers(request, web):
         return lambda films: [read(page, [film], weights=True)[0] for film in films]
 
     def ask(films):
-        asked = [[[base64.b64encode(film).decode()], True] for film in films]
+        each = [asked([film], weights=True) for film in films]
         with host({"lib": web / "lib", "weights": WEIGHTS}) as server:
-            found = firefox.evaluate(request, server.url, READ, asked)
+            found = firefox.evaluate(request, server.url, READ, each)
         return [answer for (answer,) in found]
 
     return ask

@@ -51,10 +51,9 @@ def test_a_folded_network_says_and_learns_the_same(name):
     plain = network(name)
     folded, films = fold_batch_norms(plain), np.random.default_rng(1)
     films = films.integers(0, 256, (2, *plain.input.shape[1:])).astype(np.uint8)
+    answers = folded.predict(films, verbose=0)
     for end, said in plain.predict(films, verbose=0).items():
-        np.testing.assert_allclose(
-            folded.predict(films, verbose=0)[end], said, rtol=1e-3, atol=1e-5
-        )
+        np.testing.assert_allclose(answers[end], said, rtol=1e-3, atol=1e-5)
     paths = [weight.path for weight in plain.trainable_weights]
     assert [weight.path for weight in folded.trainable_weights] == paths
     before, start = values(plain), plain.get_weights()

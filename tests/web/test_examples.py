@@ -19,9 +19,14 @@ TRUE = {"fractured": Finding.FRACTURE_SUSPECTED, "normal": Finding.NO_FRACTURE_S
 
 
 @pytest.fixture(scope="module")
-def findings():
+def predictions():
     classifier = FractureClassifier.from_pretrained(ROOT / "weights")
-    return [classifier.predict(FOLDER / example.file).finding for example in EXAMPLES]
+    return [classifier.predict(FOLDER / example.file) for example in EXAMPLES]
+
+
+@pytest.fixture(scope="module")
+def findings(predictions):
+    return [prediction.finding for prediction in predictions]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.file)
@@ -58,11 +63,10 @@ def test_they_show_what_the_model_does_well_and_what_it_does_not(findings):
 
 @pytest.mark.parametrize("label", [*TRUE, None])
 @pytest.mark.parametrize("example", EXAMPLES[-3:], ids=lambda example: example.file)
-def test_the_page_compares_its_answer_with_the_readers(example, label, findings):
-    classifier = FractureClassifier.from_pretrained(ROOT / "weights")
-    prediction = classifier.predict(FOLDER / example.file)
+def test_the_page_compares_its_answer_with_the_readers(example, label, predictions):
+    prediction = predictions[EXAMPLES.index(example)]
     page = html.film(Result(example.name, prediction), False, label)
-    finding = findings[EXAMPLES.index(example)]
+    finding = prediction.finding
     verdict = "agrees" if finding == TRUE.get(label) else "is wrong"
     if finding not in TRUE.values():
         verdict = "does not decide"
