@@ -51,6 +51,7 @@ _FINER = dataclasses.replace(
     backbone="mobilenetv2-pyramid",
     image_size=320,
     output_stride=None,
+    batch_size=16,
     phases=(Phase(1, 1e-3), Phase(9, 5e-4, unfreeze="block_3", ema=0.995)),
 )
 _SMALL = dataclasses.replace(
