@@ -11,12 +11,12 @@ RECIPE = RECIPES["mobilenetv2-320"]
 
 
 def test_fields_are_changed_by_name():
-    changes = ["augmentation.paste=0", "augmentation.scale=[0.7, 1.4]", "l2=1e-4"]
+    changes = ["augmentation.paste=0.2", "augmentation.scale=[0.7, 1.4]", "l2=1e-4"]
     changed = RECIPE.changed(changes)
-    by = dataclasses.replace(RECIPE.augmentation, paste=0, scale=(0.7, 1.4))
+    by = dataclasses.replace(RECIPE.augmentation, paste=0.2, scale=(0.7, 1.4))
     assert changed == dataclasses.replace(RECIPE, augmentation=by, l2=1e-4)
     assert RECIPE.changed([]) == RECIPE
-    assert RECIPE.changed(["augmentation.scale=null"]).augmentation.scale is None
+    assert changed.changed(["augmentation.scale=null"]).augmentation.scale is None
 
 
 def test_phases_are_changed_as_a_whole():
