@@ -66,7 +66,12 @@ _SMALL = dataclasses.replace(
 # or with a pasted fracture; those are harder to learn from labels.
 _MATCHED = dataclasses.replace(
     _DEFAULT.augmentation,
-    **dict(zoom=0.0, scale=(0.5, 1.6), blur=1.0, jpeg=40, collimation=0.3, paste=0.2),
+    zoom=0.0,
+    scale=(0.5, 1.6),
+    blur=1.0,
+    jpeg=40,
+    collimation=0.3,
+    paste=0.2,
     mixup=1.0,
 )
 _STUDENTS = [
