@@ -64,6 +64,7 @@ from fracture.model.auxiliary_outputs import Exposure, fit_auxiliary_outputs
 from fracture.model.calibration import Serving
 from fracture.model.export import ParityError, export_weights
 from fracture.model.network import BackboneError, backbone_weights
+from fracture.model.own_recipes import SHIPPED
 from fracture.model.recipe import Recipe, RecipeError
 from fracture.model.recipes import RECIPES
 from fracture.publishing.model_repository import publish
@@ -86,7 +87,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--recipe",
         choices=RECIPES,
-        help=f"default: mobilenetv2; phantoms: quick; --search: {PUBLISHED}",
+        help=f"default: {SHIPPED}; phantoms: quick; --search: {PUBLISHED}",
     )
     several = parser.add_mutually_exclusive_group()
     several.add_argument(
@@ -223,7 +224,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def recipe_names(text: str) -> list[str]:
-    """`A,B,...`, a paper, or `all`: the shipped one and every paper's."""
+    """`A,B,...`, a paper, or `all`: the first of our own and every paper's."""
     if text == "all":
         papers = (paper.accuracy for paper in PAPERS.values())
         return ["mobilenetv2", *itertools.chain.from_iterable(papers)]
@@ -304,7 +305,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def choose_recipe(args: argparse.Namespace) -> tuple[Recipe, str | None]:
     """The recipe and what its backbone starts from; without weights from scratch."""
-    recipe = RECIPES[args.recipe or ("mobilenetv2" if args.data else "quick")]
+    recipe = RECIPES[args.recipe or (SHIPPED if args.data else "quick")]
     recipe = recipe.changed(args.changes)
     shipped = Path(__file__).parent / "weights"
     source = args.backbone_weights or ("imagenet" if args.data else str(shipped))

@@ -183,7 +183,7 @@ def load_engine(
     Args:
         config: of the weights.
         name: key of `ENGINES`, or `auto`: the fastest at hand of those that changed at
-            most `MOST_CHANGED` of the findings on validation films, see `proofs`.
+            most `MOST_CHANGED` of the findings on films held out, see `proofs`.
         threads: for one call; 0 takes one per core.
         jobs: calls that come at the same time.
 
@@ -206,7 +206,7 @@ def load_engine(
 
 
 def proofs(config: WeightsConfig) -> dict[str, dict]:
-    """What metrics.json says that each engine does on the validation films.
+    """What metrics.json says that each engine does on films held out of the training.
 
     Returns:
         Engine -> `changed` (share of findings other than the default engine's, [0, 1])

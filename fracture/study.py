@@ -89,7 +89,7 @@ class Study:
         # Frechet's bounds: they hold however much the views' errors go together.
         low = max(0.0, 1 - views * (1 - specificity))
         return (
-            f"At rule-in one film's specificity on validation films was "
+            f"At rule-in one film's specificity on films held out was "
             f"{specificity:.0%}; that of {views} views lies between {low:.0%} and "
             f"{specificity:.0%}, while sensitivity can only gain. {unknown}"
         )

@@ -20,7 +20,7 @@ def engines(
 ) -> None:
     """Says which engines are at hand and what weights know of them.
 
-    Each runs on the validation films of the training; what changes no more than 0.5 %
+    Each runs on films held out of the training; what changes no more than 0.5 %
     of the findings is proven, and --engine auto takes the fastest of these.
 
     With DATA they are measured here and written to metrics.json; render the card after

@@ -50,14 +50,14 @@ def info(
 
 
 def _point(config: WeightsConfig, name: str, meaning: str) -> str:
-    """An operating point with the validation figures it was chosen on."""
+    """An operating point with the figures it was chosen by."""
     text = f"{meaning} {config.operating_points[name]:.1%}"
     figures = config.values["operating_points"][name]
     if "films" not in figures:
         return text
     return (
         f"{text}: sensitivity {figures['sensitivity']:.1%}, specificity "
-        f"{figures['specificity']:.1%} on {figures['films']} validation films, "
+        f"{figures['specificity']:.1%} on {figures['films']} films held out, "
         f"{figures['fractured']} fractured"
     )
 
@@ -125,7 +125,7 @@ def push(
     \b
     Examples:
       fracture push me/fracture
-      fracture push --space me/fracture-demo -w me/fracture@v0.1.0
+      fracture push --space me/fracture-demo -w me/fracture@v0.2.0
       fracture push --space me/fracture-page --static
     """
     if not (repository or space):

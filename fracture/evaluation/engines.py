@@ -20,7 +20,9 @@ from fracture.radiograph import RadiographError
 
 
 def measure_folder(weights: str | Path, data: str | Path) -> dict[str, dict]:
-    """`measure_engines` on the validation films of a training.
+    """`measure_engines` on films that a training held out.
+
+    They are its validation films, or its test films where it learned from those.
 
     Args:
         weights: folder, with the split.csv of the training.
@@ -31,9 +33,10 @@ def measure_folder(weights: str | Path, data: str | Path) -> dict[str, dict]:
         WeightsError: the weights cannot.
     """
     names = read_split(Path(weights) / SPLIT_FILE)
-    examples = [e for e in load_examples(data) if names.get(e.name) == "validation"]
+    split = "validation" if "validation" in names.values() else "test"
+    examples = [e for e in load_examples(data) if names.get(e.name) == split]
     if not examples:
-        raise DatasetError(f"{data} holds none of the validation films")
+        raise DatasetError(f"{data} holds none of the {split} films")
     films = read_films(examples)
     for example, film in zip(examples, films, strict=True):
         if isinstance(film, RadiographError):

@@ -1,4 +1,4 @@
-"""This project's own recipes: the shipped network, and what the next is made of."""
+"""This project's own recipes: the shipped network, its students, and the first one."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import dataclasses
 
 from fracture.model.recipe import Augmentation, Phase, Recipe
 
-_DEFAULT = Recipe(
+SHIPPED = "mobilenetv2-320"
+
+_FIRST = Recipe(
     name="mobilenetv2",
     description=(
-        "The shipped network: the published system at full width and a resolution "
-        "near the films' own, scaled as the ImageNet weights expect, its heatmap "
-        "taught by box annotations."
+        "The network of version 0.1.0: the published system at full width and a "
+        "resolution near the films' own, scaled as the ImageNet weights expect, its "
+        "heatmap taught by box annotations."
     ),
     image_size=384,
     value_range=(-1.0, 1.0),
@@ -29,24 +31,12 @@ _DEFAULT = Recipe(
     augmentation=Augmentation(shift=0.1, contrast=0.2, gamma=0.25, noise=6.0),
 )
 
-_QUICK = dataclasses.replace(
-    _DEFAULT,
-    name="quick",
-    description="A few minutes on two cores: to see the pipeline work.",
-    image_size=160,
-    output_stride=None,
-    phases=(Phase(1, 1e-3), Phase(3, 3e-4, unfreeze="block_13")),
-    fracture_repeats=1,
-    non_radiographs=20,
-)
-
-# What the next version is made of, see benchmarks/experiments.md.
-_FINER = dataclasses.replace(
-    _DEFAULT,
-    name="mobilenetv2-320",
+_SHIPPED = dataclasses.replace(
+    _FIRST,
+    name=SHIPPED,
     description=(
-        "The shipped backbone at 320 pixels, its last map merged with the one before "
-        "the last stride: the finer map at the price of the coarser one."
+        "The shipped network: MobileNetV2 at 320 pixels, its last map merged with the "
+        "one before the last stride: the finer map at the price of the coarser one."
     ),
     backbone="mobilenetv2-pyramid",
     image_size=320,
@@ -54,8 +44,20 @@ _FINER = dataclasses.replace(
     batch_size=16,
     phases=(Phase(1, 1e-3), Phase(9, 5e-4, unfreeze="block_3", ema=0.995)),
 )
+
+_QUICK = dataclasses.replace(
+    _SHIPPED,
+    name="quick",
+    description="A few minutes on two cores: to see the pipeline work.",
+    image_size=160,
+    batch_size=32,
+    phases=(Phase(1, 1e-3), Phase(3, 3e-4, unfreeze="block_13")),
+    fracture_repeats=1,
+    non_radiographs=20,
+)
+
 _SMALL = dataclasses.replace(
-    _FINER,
+    _SHIPPED,
     name="mobilenetv3-320",
     description="MobileNetV3-Small with the same pyramid: a fifth of the arithmetic.",
     backbone="mobilenetv3small-pyramid",
@@ -65,7 +67,7 @@ _SMALL = dataclasses.replace(
 # A teacher says what it sees on films in many sizes, collimated, blurred, compressed
 # or with a pasted fracture; those are harder to learn from labels.
 _MATCHED = dataclasses.replace(
-    _DEFAULT.augmentation,
+    _FIRST.augmentation,
     zoom=0.0,
     scale=(0.5, 1.6),
     blur=1.0,
@@ -84,7 +86,7 @@ _STUDENTS = [
         dropout=(0.0, 0.0),
         augmentation=_MATCHED,
     )
-    for recipe in (_FINER, _SMALL)
+    for recipe in (_SHIPPED, _SMALL)
 ]
 
-OWN: tuple[Recipe, ...] = (_DEFAULT, _QUICK, _FINER, _SMALL, *_STUDENTS)
+OWN: tuple[Recipe, ...] = (_SHIPPED, _QUICK, _FIRST, _SMALL, *_STUDENTS)

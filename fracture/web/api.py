@@ -82,7 +82,7 @@ def add_endpoints(service: Service, demo: gr.Blocks) -> None:
 
         Answers one JSON object: name, version, model_version, checksum_sha256,
         package_version, engine, classes, operating_points (threshold, sensitivity and
-        specificity on validation films), study_rule, units (of the answers' fields),
+        specificity on films held out), study_rule, units (of the answers' fields),
         input_formats and the input limits.
         """
         return service.model()

@@ -57,9 +57,9 @@ def test_info(weights):
     assert values["operating_points"] == config["operating_points"]
 
 
-def test_info_of_the_shipped_weights_has_the_validation_figures():
+def test_info_of_the_shipped_weights_has_the_figures_of_its_points():
     shown = run("info", "-w", ROOT / "weights").stdout
-    assert shown.count("validation films") == 2 and "sensitivity 9" in shown
+    assert shown.count("films held out") == 2 and "sensitivity 9" in shown
 
 
 def test_weights_that_cannot_be_used_end_every_command(tmp_path):

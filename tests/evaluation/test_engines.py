@@ -1,4 +1,4 @@
-"""What engines do is measured on the validation films, and written for `auto`."""
+"""What engines do is measured on films held out, and written for `auto`."""
 
 import json
 import shutil
@@ -47,6 +47,15 @@ def test_each_engine_at_hand_is_held_against_the_default(folder, data):
             assert row["probability_difference"] <= 1e-5
     assert found[DEFAULT]["probability_difference"] == 0
     assert found[DEFAULT]["map_difference"] == 0
+
+
+def test_a_training_on_the_validation_films_has_its_test_films(folder, data, tmp_path):
+    taught = shutil.copytree(folder, tmp_path / "weights")
+    split = taught / "split.csv"
+    text = split.read_text(encoding="utf-8")
+    split.write_text(text.replace("validation,", "train,"), encoding="utf-8")
+    films = measure_folder(taught, data)[DEFAULT]["films"]
+    assert films == len(load_examples(data)) // 3
 
 
 def test_films_of_another_training_are_refused(folder, tmp_path):

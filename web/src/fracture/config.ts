@@ -85,7 +85,7 @@ const SCHEMA: [keys: string[], wanted: string, fits: Test][] = [
   [["files", MODEL_FILE], "a sha256 in hex digits", words(/^[0-9a-f]{64}$/)],
 ];
 
-/** One operating point: its threshold, and what it did on validation films. */
+/** One operating point: its threshold, and what it did on films held out. */
 export interface OperatingPoint {
   threshold: number;
   sensitivity?: number | null;

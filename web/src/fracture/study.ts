@@ -76,7 +76,7 @@ export class Study {
     // Frechet's bounds: they hold however much the views' errors go together.
     const low = Math.max(0, 1 - views * (1 - specificity));
     return (
-      "At rule-in one film's specificity on validation films was " +
+      "At rule-in one film's specificity on films held out was " +
       `${percent(specificity)}; that of ${views} views lies between ${percent(low)} and ` +
       `${percent(specificity)}, while sensitivity can only gain. ${unknown}`
     );
