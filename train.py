@@ -7,7 +7,8 @@
     python train.py --data FOLDER --compare p1
     python train.py --data FOLDER --search --trials 30 --minutes 10
     python train.py --data FOLDER --folds 5 --out runs/folds
-    python train.py --data FOLDER --distil runs/folds --out weights
+    python train.py --data FOLDER --out-of-fold runs/folds
+    python train.py --data FOLDER --distil runs/folds
 
 FOLDER holds class folders (`normal/ hairline/ displaced/`, or `fractured/` beside
 `normal/`), a `manifest.csv`, or FracAtlas, MURA or the Fracture Multi-Region data as
@@ -18,9 +19,10 @@ films, exports to ONNX, measures on the test films and renders the model card. I
 checkpoints after every epoch: after a kill, add --resume.
 
 --folds trains a network for each fold of all films but the test films, and reports what
-each says of films it never saw (out of fold). --distil lets those networks teach one
-student. It leaves the validation films out, which calibrate it; with --out-of-fold it
-learns from them, too, and what networks of its kind said out of fold calibrates it:
+each says of films it never saw (out of fold). With --out-of-fold a network learns from
+the validation films, too, and what networks of its kind said out of fold calibrates it.
+--distil lets the networks of the folds teach one student, which leaves the validation
+films out, unless its own kind was asked:
 
     python train.py --data FOLDER --folds 5 --distil runs/folds --out runs/students
     python train.py --data FOLDER --distil runs/folds --out-of-fold runs/students
@@ -64,7 +66,7 @@ from fracture.model.auxiliary_outputs import Exposure, fit_auxiliary_outputs
 from fracture.model.calibration import Serving
 from fracture.model.export import ParityError, export_weights
 from fracture.model.network import BackboneError, backbone_weights
-from fracture.model.own_recipes import SHIPPED
+from fracture.model.own_recipes import SHIPPED, STUDENT
 from fracture.model.recipe import Recipe, RecipeError
 from fracture.model.recipes import RECIPES
 from fracture.publishing.model_repository import publish
@@ -87,7 +89,8 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--recipe",
         choices=RECIPES,
-        help=f"default: {SHIPPED}; phantoms: quick; --search: {PUBLISHED}",
+        help=f"default: {SHIPPED}, of --distil {STUDENT}, of --search {PUBLISHED}, "
+        "of phantoms quick",
     )
     several = parser.add_mutually_exclusive_group()
     several.add_argument(
@@ -305,7 +308,8 @@ def main(argv: list[str] | None = None) -> None:
 
 def choose_recipe(args: argparse.Namespace) -> tuple[Recipe, str | None]:
     """The recipe and what its backbone starts from; without weights from scratch."""
-    recipe = RECIPES[args.recipe or (SHIPPED if args.data else "quick")]
+    default = "quick" if not args.data else STUDENT if args.distil else SHIPPED
+    recipe = RECIPES[args.recipe or default]
     recipe = recipe.changed(args.changes)
     shipped = Path(__file__).parent / "weights"
     source = args.backbone_weights or ("imagenet" if args.data else str(shipped))

@@ -14,7 +14,7 @@ from fracture.prediction import Prediction
 from fracture.radiograph import Radiograph
 from fracture.weights import WeightsConfig
 
-CALIBRATION = Calibration(1.5, 0.4, 100)
+CALIBRATION = Calibration(1.5, 0.4, 0.8, 0.1, 0.2, films=100)
 POINTS = {"rule_out": 0.2, "rule_in": 0.6}
 CORNER = (0.0, 0.0, 0.3, 0.3)
 _CONFIG = WeightsConfig(

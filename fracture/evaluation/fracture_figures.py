@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from fracture.classes import MAPS
 from fracture.evaluation import metrics
 from fracture.evaluation.cohort import Cohort, cross_table
 from fracture.evaluation.localisation import BOX_SIZES, box_size
 from fracture.evaluation.metrics import Bootstrap
 from fracture.evaluation.thresholds import threshold_table
-from fracture.model.calibration import Calibration
+from fracture.model.calibration import Calibration, evidence_of
 from fracture.prediction import FINDINGS, Finding
 
 _ENOUGH = 5  # films of either class below which a subgroup gets no figures
@@ -61,10 +62,13 @@ def fracture_figures(films: Cohort) -> dict:
 
 def _uncalibrated(films: Cohort) -> np.ndarray:
     """The softmax of the raw logits `(n, 3)`, each film by its own calibration."""
-    rows = zip(films.predictions, films.probabilities, strict=True)
+    maps = np.stack([film.grids[MAPS.index("fracture")] for film in films.predictions])
+    rows = zip(films.predictions, films.probabilities, evidence_of(maps), strict=True)
     found = [
-        Calibration.from_dict(film.config.values["calibration"]).undo(shares[None])[0]
-        for film, shares in rows
+        Calibration.from_dict(film.config.values["calibration"]).undo(
+            shares[None], evidence[None]
+        )
+        for film, shares, evidence in rows
     ]
     return np.array(found).reshape(films.probabilities.shape)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from fracture.classes import CLASSES, MAPS
 from fracture.folds.held_out import HeldOut
-from fracture.model.calibration import Calibration, Serving
+from fracture.model.calibration import Calibration, Serving, evidence_of
 from fracture.model.network import map_grid
 from fracture.model.recipe import Recipe
 from fracture.prediction import Prediction
@@ -23,16 +23,16 @@ def serve(held: HeldOut, sets: np.ndarray) -> Serving:
     Args:
         sets: of the same films, `(n, 2, 3)`.
     """
-    return Serving.fit(held.logits, sets, held.maps.max((1, 2)), held.novelty)
+    return Serving.fit(held.logits, sets, held.maps, held.novelty)
 
 
 def cross_calibrate(held: HeldOut, sets: np.ndarray) -> dict[int, Calibration]:
     """For each fold what the other folds say, so that no film calibrates itself."""
-    folds = np.unique(held.fold)
+    folds, evidence = np.unique(held.fold), evidence_of(held.maps)
     if len(folds) == 1:
-        return {int(folds[0]): Calibration.fit(held.logits, sets)}
+        return {int(folds[0]): Calibration.fit(held.logits, evidence, sets)}
     return {
-        int(fold): Calibration.fit(held.logits[others], sets[others])
+        int(fold): Calibration.fit(held.logits[others], evidence[others], sets[others])
         for fold in folds
         for others in [held.fold != fold]
     }
@@ -65,11 +65,12 @@ def predictions(
         fold: WeightsConfig(Path(), {**values, "calibration": calibration.to_dict()})
         for fold, calibration in calibrations.items()
     }
-    answers = []
+    answers, evidence = [], evidence_of(held.maps)
     for index, film in enumerate(films):
         fold = int(held.fold[index])
-        logits = held.logits[index : index + 1].astype(float)
-        (shares,) = calibrations[fold].probabilities(logits)
+        film_alone = slice(index, index + 1)
+        logits = held.logits[film_alone].astype(float)
+        (shares,) = calibrations[fold].probabilities(logits, evidence[film_alone])
         grids = np.zeros((len(MAPS), *held.maps.shape[1:]), np.float32)
         grids[MAPS.index("fracture")] = held.maps[index]
         answers.append(

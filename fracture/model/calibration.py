@@ -1,8 +1,10 @@
 """From logits to probabilities one may read as such, and the thresholds on them.
 
-Temperature scaling (Guo et al., ICML 2017) with one more parameter: training shows
-fractured films more often than they occur, which shifts the log-odds; an offset of the
-normal logit takes that back.
+Temperature scaling (Guo et al., ICML 2017), of fracture against normal and of hairline
+against displaced, with more to say of a fracture. Training shows fractured films more
+often than they occur; an offset takes that back. And a logit is a mean over the whole
+film, in which a small fracture is outweighed by all that looks normal elsewhere; the
+fracture map holds what speaks for one alone. Its total and strongest cell count, too.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import dataclasses
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import log_softmax, logsumexp, softmax
+from scipy.special import logsumexp, softmax
 from sklearn.metrics import roc_curve
 
 from fracture.data.datasets import DatasetError
@@ -23,49 +25,90 @@ RULE_IN_SPECIFICITY = 0.95
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """`softmax(logits / temperature + (normal_offset, 0, 0))`.
+    """Calibrated log-odds, linear in those of the network and in the map's evidence.
 
     Attributes:
-        films: validation films it was fitted on.
+        temperature: of the fracture log-odds.
+        normal_offset: that these are lowered by.
+        severity_temperature: of the log-odds of displaced against hairline.
+        total_weight, strongest_weight: >= 0, how much what `evidence_of` a film says
+            raises the fracture log-odds.
+        films: it was fitted on, none of them trained on.
         loss_before, loss_after: their mean label-set loss, in nats.
     """
 
     temperature: float = 1.0
     normal_offset: float = 0.0
+    severity_temperature: float = 1.0
+    total_weight: float = 0.0
+    strongest_weight: float = 0.0
     films: int = 0
     loss_before: float | None = None
     loss_after: float | None = None
 
     @classmethod
-    def fit(cls, logits: np.ndarray, sets: np.ndarray) -> Calibration:
-        """Minimises the label-set loss over both parameters.
+    def fit(
+        cls, logits: np.ndarray, evidence: np.ndarray, sets: np.ndarray
+    ) -> Calibration:
+        """Minimises the label-set loss over all parameters.
 
         Args:
-            logits: `(n, 3)` of validation films.
+            logits: `(n, 3)` of films that were not trained on.
+            evidence: `(n, 2)` of the same, see `evidence_of`.
             sets: `(n, 2, 3)`, see `fracture.data.labels.label_sets`.
         """
+        logits, evidence = logits.astype(float), evidence.astype(float)
+        # In units of their spread, or one step would not do for all parameters.
+        units = 1, 1, 1, *np.maximum(evidence.std(axis=0), 1e-6)
+
+        def calibration(parameters: np.ndarray) -> Calibration:
+            logs, (offset, *weights) = parameters[:2], (parameters / units)[2:]
+            temperature, severity = np.exp(logs)
+            return cls(*map(float, (temperature, offset, severity, *weights)))
 
         def loss(parameters: np.ndarray) -> float:
-            temperature, offset = np.exp(parameters[0]), parameters[1]
-            scores = logits / temperature + (offset, 0, 0)
+            scores = calibration(parameters).scores(logits, evidence)
             possible, allowed = (logsumexp(scores, 1, b=sets[:, i]) for i in (1, 0))
             return float(np.mean(possible - allowed))
 
-        start = np.zeros(2)
-        bounds = ((np.log(0.05), np.log(20)), (-10, 10))
+        start = np.zeros(5)
+        logs = (np.log(0.05), np.log(20))
+        bounds = (logs, logs, (-10, 10), (0, 10), (0, 10))
         found = minimize(loss, start, method="L-BFGS-B", bounds=bounds)
-        temperature, offset = float(np.exp(found.x[0])), float(found.x[1])
-        return cls(temperature, offset, len(logits), loss(start), float(found.fun))
+        fitted = {"loss_before": loss(start), "loss_after": float(found.fun)}
+        return dataclasses.replace(calibration(found.x), films=len(logits), **fitted)
 
-    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+    def scores(self, logits, evidence, ops=np):
+        """Calibrated logits `(n, 3)`, that of normal being 0.
+
+        Args:
+            logits: `(n, 3)`.
+            evidence: `(n, 2)`.
+            ops: what these are of, numpy or keras.ops.
+        """
+        logits, raw = logits / self.temperature, logits
+        normal, hairline, displaced = (logits[:, i] for i in range(3))
+        fracture = ops.logaddexp(hairline, displaced) - normal - self.normal_offset
+        fracture += self.total_weight * evidence[:, 0]
+        fracture += self.strongest_weight * evidence[:, 1]
+        worse = (raw[:, 2] - raw[:, 1]) / self.severity_temperature
+        hairline = fracture - ops.logaddexp(0 * worse, worse)
+        return ops.stack([0 * normal, hairline, hairline + worse], axis=-1)
+
+    def probabilities(self, logits: np.ndarray, evidence: np.ndarray) -> np.ndarray:
         """Calibrated `(n, 3)`."""
-        offsets = (self.normal_offset, 0, 0)
-        return np.exp(log_softmax(logits / self.temperature + offsets, axis=1))
+        return softmax(self.scores(logits, evidence), axis=1)
 
-    def undo(self, probabilities: np.ndarray) -> np.ndarray:
+    def undo(self, probabilities: np.ndarray, evidence: np.ndarray) -> np.ndarray:
         """The softmax of the raw logits `(n, 3)` behind calibrated probabilities."""
-        logits = np.log(np.maximum(probabilities, 1e-12)) - (self.normal_offset, 0, 0)
-        return softmax(logits * self.temperature, axis=1)
+        normal, hairline, displaced = np.log(np.maximum(probabilities, 1e-12)).T
+        fracture = np.logaddexp(hairline, displaced) - normal + self.normal_offset
+        fracture -= evidence @ (self.total_weight, self.strongest_weight)
+        worse = (displaced - hairline) * self.severity_temperature
+        hairline = fracture - np.logaddexp(0, worse / self.temperature)
+        hairline *= self.temperature
+        logits = np.stack([0 * normal, hairline, hairline + worse], axis=1)
+        return softmax(logits, axis=1)
 
     def to_dict(self) -> dict:
         """As plain JSON types."""
@@ -73,8 +116,8 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, values: dict) -> Calibration:
-        """Inverse of `to_dict`."""
-        return cls(**values)
+        """Inverse of `to_dict`; older weights have one temperature for both."""
+        return cls(**{"severity_temperature": values["temperature"], **values})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +141,7 @@ class Serving:
         cls,
         logits: np.ndarray,
         sets: np.ndarray,
-        strongest: np.ndarray,
+        maps: np.ndarray,
         novelty: np.ndarray,
     ) -> Serving:
         """Fits all of it.
@@ -106,20 +149,21 @@ class Serving:
         Args:
             logits: `(n, 3)`.
             sets: `(n, 2, 3)`, see `fracture.data.labels.label_sets`.
-            strongest: `(n,)`, of each film's fracture map.
+            maps: `(n, rows, columns)`, of fractures.
             novelty: `(n,)`, log-odds.
 
         Raises:
             DatasetError: see `operating_points`.
         """
-        calibration = Calibration.fit(logits, sets)
-        probability = 1 - calibration.probabilities(logits)[:, 0]
+        evidence = evidence_of(maps)
+        calibration = Calibration.fit(logits, evidence, sets)
+        probability = 1 - calibration.probabilities(logits, evidence)[:, 0]
         can_be_normal, fractured = sets[:, 1, 0] == 1, sets[:, 0, 0] == 0
         return cls(
             calibration,
             operating_points(fractured[can_be_normal], probability[can_be_normal]),
             # A network that learned nothing may have maps that are zero everywhere.
-            max(float(np.percentile(strongest[fractured], 75)), 1e-6),
+            max(float(np.percentile(evidence[fractured, 1], 75)), 1e-6),
             float(np.quantile(novelty, QUANTILE)),
         )
 
@@ -132,6 +176,12 @@ class Serving:
         """Inverse of `to_dict`."""
         calibration = Calibration.from_dict(values["calibration"])
         return cls(**{**values, "calibration": calibration})
+
+
+def evidence_of(maps: np.ndarray) -> np.ndarray:
+    """Total and strongest cell of fracture maps `(n, rows, columns)`: `(n, 2)`."""
+    maps = maps.astype(np.float32)
+    return np.stack([maps.sum((1, 2)), maps.max((1, 2))], axis=-1)
 
 
 def operating_points(fractured: np.ndarray, probability: np.ndarray) -> dict[str, dict]:

@@ -43,9 +43,11 @@ def serving_model(network: keras.Model, calibration: Calibration) -> keras.Model
     The outputs are calibrated `probabilities`, `heatmaps`, `novelty`, and `body_parts`
     where the network names any.
     """
-    offsets = np.array([calibration.normal_offset, 0, 0], np.float32)
-    logits = network.output["logits"] / calibration.temperature + offsets
-    outputs = {"probabilities": keras.ops.softmax(logits)}
+    maps = network.output["heatmaps"][..., MAPS.index("fracture")]
+    total, strongest = (f(maps, axis=(1, 2)) for f in (keras.ops.sum, keras.ops.max))
+    evidence = keras.ops.stack([total, strongest], axis=-1)
+    scores = calibration.scores(network.output["logits"], evidence, keras.ops)
+    outputs = {"probabilities": keras.ops.softmax(scores)}
     outputs |= {key: network.output[key] for key in _PASSED_ON if key in network.output}
     return keras.Model(network.input, outputs, name=network.name)
 

@@ -7,6 +7,7 @@ import dataclasses
 from fracture.model.recipe import Augmentation, Phase, Recipe
 
 SHIPPED = "mobilenetv2-320"
+STUDENT = f"{SHIPPED}-student"
 
 _FIRST = Recipe(
     name="mobilenetv2",

@@ -103,8 +103,6 @@ class Run:
         """What validation films say, and 64 of them, `(64, size, size, 1)`."""
         films = self.served("validation", network)
         outputs = network.predict(films)
-        strongest = outputs["heatmaps"][..., MAPS.index("fracture")].max((1, 2))
-        serving = Serving.fit(
-            outputs["logits"], films.sets, strongest, outputs["novelty"]
-        )
+        maps = outputs["heatmaps"][..., MAPS.index("fracture")]
+        serving = Serving.fit(outputs["logits"], films.sets, maps, outputs["novelty"])
         return serving, films.squares[:64, ..., None]

@@ -160,6 +160,18 @@ def test_a_student_calibrated_on_validation_films_says_who_saw_them(metrics):
     assert "each of these films was new to one alone" in render_card(metrics)
 
 
+def test_it_says_what_calibrates_the_score(metrics):
+    card, counts = render_card(metrics), "counts the fracture map as well"
+    assert "total 0.100 and of its strongest cell 0.200, fitted on 100" in card
+    assert "hairline 0.800" in card and counts in card
+    metrics["calibration"] |= {"total_weight": 0, "strongest_weight": 0}
+    assert counts not in render_card(metrics)
+    for name in ("severity_temperature", "total_weight", "strongest_weight"):
+        del metrics["calibration"][name]
+    card = render_card(metrics)  # of before there were any
+    assert "temperature 1.500, normal offset 0.400, fitted on 100" in card
+
+
 def test_marks_have_a_table_and_a_plot(metrics):
     card = render_card(metrics)
     figure = metrics["test"]["marks"]["atlas"]["tolerant"]["at_0.5"]

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from sklearn import metrics as reference
-from toy_films import CALIBRATION, CORNER, POINTS, draw_films, example, predict
+from toy_films import CORNER, POINTS, draw_films, example, predict
 
 from fracture.card.figures import plot_report
 from fracture.evaluation import metrics
@@ -136,22 +136,6 @@ def test_calibration_error(truth, probability, expected):
     assert found[0] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("temperature", "offset"), [(2.5, 0.0), (0.6, 1.5), (1.0, -1)])
-def test_calibration_recovers_what_was_distorted(temperature, offset):
-    rng = np.random.default_rng(0)
-    true = rng.normal(0, 2, (20_000, 3))
-    p = np.exp(true) / np.exp(true).sum(1, keepdims=True)
-    label = (rng.random((20_000, 1)) > p.cumsum(1)).sum(1)
-    sets = np.stack([np.eye(3)[label], np.ones((20_000, 3))], axis=1)
-    logits = (true - (offset, 0, 0)) * temperature
-    found = Calibration.fit(logits, sets)
-    assert found.temperature == pytest.approx(temperature, rel=0.05)
-    assert found.normal_offset == pytest.approx(offset, abs=0.1)
-    assert found.loss_after < found.loss_before or temperature == 1
-    raw = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    np.testing.assert_allclose(found.undo(found.probabilities(logits)), raw, atol=1e-6)
-
-
 @pytest.mark.parametrize("separation", [0.5, 1.5, 6.0])
 def test_operating_points(separation):
     rng = np.random.default_rng(0)
@@ -267,7 +251,7 @@ def test_figures_agree_with_the_tables(report):
 
 def test_raw_probabilities_are_found_again(films, report):
     examples, groups, predictions = films
-    same = dataclasses.replace(CALIBRATION, temperature=1.0, normal_offset=0.0)
+    same = Calibration()
     config = predictions[0].config
     config = dataclasses.replace(
         config, values={**config.values, "calibration": same.to_dict()}
