@@ -162,7 +162,7 @@ def test_any_entry_is_used_as_declared_or_refused(folder, key, value):
     except WeightsError as error:
         assert error.code == "weights_config"
         return
-    assert config.image_size == 384
+    assert config.image_size == VALUES["input"]["shape"][0]
     assert (
         0 <= config.operating_points["rule_out"] <= config.operating_points["rule_in"]
     )

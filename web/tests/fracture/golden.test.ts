@@ -22,7 +22,8 @@ const GOLDEN = JSON.parse(readFileSync(new URL("answers.json", FOLDER), "utf-8")
 >;
 // Their pixels come out of a browser's decoders.
 const IN_BROWSERS = /\.(jpg|webp|bmp)$|^jpeg\.dcm$/;
-const SIZE = 384; // pixels of a square's side
+const CONFIG = new URL("../../../weights/config.json", import.meta.url);
+const SIZE = JSON.parse(readFileSync(CONFIG, "utf-8")).input.shape[0]; // of a square
 
 async function read(name: string) {
   try {
