@@ -88,11 +88,11 @@ class Calibration:
         """
         logits, raw = logits / self.temperature, logits
         normal, hairline, displaced = (logits[:, i] for i in range(3))
-        fracture = ops.logaddexp(hairline, displaced) - normal - self.normal_offset
+        fracture = _logaddexp(hairline, displaced, ops) - normal - self.normal_offset
         fracture += self.total_weight * evidence[:, 0]
         fracture += self.strongest_weight * evidence[:, 1]
         worse = (raw[:, 2] - raw[:, 1]) / self.severity_temperature
-        hairline = fracture - ops.logaddexp(0 * worse, worse)
+        hairline = fracture - _logaddexp(0 * worse, worse, ops)
         return ops.stack([0 * normal, hairline, hairline + worse], axis=-1)
 
     def probabilities(self, logits: np.ndarray, evidence: np.ndarray) -> np.ndarray:
@@ -118,6 +118,12 @@ class Calibration:
     def from_dict(cls, values: dict) -> Calibration:
         """Inverse of `to_dict`; older weights have one temperature for both."""
         return cls(**{"severity_temperature": values["temperature"], **values})
+
+
+def _logaddexp(one, other, ops):
+    """As numpy's and keras's, of what ONNX can say: it has no log1p."""
+    most = ops.maximum(one, other)
+    return most + ops.log(ops.exp(one - most) + ops.exp(other - most))
 
 
 @dataclasses.dataclass(frozen=True)
