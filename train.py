@@ -66,7 +66,7 @@ from fracture.model.auxiliary_outputs import Exposure, fit_auxiliary_outputs
 from fracture.model.calibration import Serving
 from fracture.model.export import ParityError, export_weights
 from fracture.model.network import BackboneError, backbone_weights
-from fracture.model.own_recipes import SHIPPED, STUDENT
+from fracture.model.own_recipes import DEFAULT, STUDENT
 from fracture.model.recipe import Recipe, RecipeError
 from fracture.model.recipes import RECIPES
 from fracture.publishing.model_repository import publish
@@ -89,7 +89,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--recipe",
         choices=RECIPES,
-        help=f"default: {SHIPPED}, of --distil {STUDENT}, of --search {PUBLISHED}, "
+        help=f"default: {DEFAULT}, of --distil {STUDENT}, of --search {PUBLISHED}, "
         "of phantoms quick",
     )
     several = parser.add_mutually_exclusive_group()
@@ -308,7 +308,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def choose_recipe(args: argparse.Namespace) -> tuple[Recipe, str | None]:
     """The recipe and what its backbone starts from; without weights from scratch."""
-    default = "quick" if not args.data else STUDENT if args.distil else SHIPPED
+    default = "quick" if not args.data else STUDENT if args.distil else DEFAULT
     recipe = RECIPES[args.recipe or default]
     recipe = recipe.changed(args.changes)
     shipped = Path(__file__).parent / "weights"
