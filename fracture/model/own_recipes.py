@@ -60,11 +60,11 @@ _SHIPPED = dataclasses.replace(
 )
 
 _QUICK = dataclasses.replace(
-    _FINER,
+    _FIRST,
     name="quick",
     description="A few minutes on two cores: to see the pipeline work.",
     image_size=160,
-    batch_size=32,
+    output_stride=None,
     phases=(Phase(1, 1e-3), Phase(3, 3e-4, unfreeze="block_13")),
     fracture_repeats=1,
     non_radiographs=20,

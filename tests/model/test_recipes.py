@@ -47,6 +47,7 @@ SLOW += ("quick", "mobilenetv2-paper", "mobilenetv2-paper-1.0", "mobilenetv3-hyb
 SLOW += ("mobilenetv2-paper-0.35", "mobilenetv2-cascade")
 PARTS = ("hand", "leg")
 SLOW += ("mobilenetv2-320", "mobilenetv2-320-student", "mobilenetv3-320-student")
+SLOW += ("mobilenetv2-320-tuned",)
 LABELS = ("normal", "hairline", "displaced")
 
 
@@ -155,7 +156,7 @@ def test_cells_lie_where_their_receptive_fields_do(backbone):
     [("mobilenetv2-320", 0.75e9), ("mobilenetv3-320", 0.2e9), ("mobilenetv2", 1.66e9)],
 )
 def test_a_finer_map_costs_little(name, most):
-    """Stride 16 at 320 pixels, and the shipped network's arithmetic beside it."""
+    """Stride 16 at 320 pixels, and the first network's arithmetic beside it."""
     network = build_network(RECIPES[name])
     assert 0.5 * most < multiply_accumulates(network) <= most
     grid = map_grid(RECIPES[name], network.output["evidence"].shape[1])

@@ -31,8 +31,9 @@ LAST_30 = rf"block_1[456]_{MOBILE}|{HEAD}"  # ten of them: batch norms stay
 # Recipe -> what moves in each phase, as patterns of whole names.
 MOVES = {
     "mobilenetv2": (TAUGHT, *[rf"block_([3-9]|1\d)_{MOBILE}|{TAUGHT}"] * 2),
-    "quick": (PYRAMID, rf"block_1[3-6]_{MOBILE}|{PYRAMID}"),
+    "quick": (TAUGHT, rf"block_1[3-6]_{MOBILE}|{TAUGHT}"),
     "mobilenetv2-320": (PYRAMID, rf"block_([3-9]|1\d)_{MOBILE}|{PYRAMID}"),
+    "mobilenetv2-320-tuned": (PYRAMID, rf"block_([3-9]|1\d)_{MOBILE}|{PYRAMID}"),
     "mobilenetv2-320-student": (
         rf"Conv1/kernel|(block_\d+|expanded_conv)_{MOBILE}|{PYRAMID}",
     ),
