@@ -1,4 +1,4 @@
-"""This project's own recipes: the shipped network, its students, and the first one."""
+"""This project's own recipes: the shipped network, and what the next is made of."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import dataclasses
 
 from fracture.model.recipe import Augmentation, Phase, Recipe
 
-DEFAULT = "mobilenetv2-320"  # of a training from ImageNet weights
-STUDENT = f"{DEFAULT}-student"
+DEFAULT, STUDENT = "mobilenetv2", "mobilenetv2-320-student"
 
-_FIRST = Recipe(
-    name="mobilenetv2",
+_SHIPPED = Recipe(
+    name=DEFAULT,
     description=(
-        "The network of version 0.1.0: the published system at full width and a "
-        "resolution near the films' own, scaled as the ImageNet weights expect, its "
-        "heatmap taught by box annotations."
+        "The shipped network: the published system at full width and a resolution "
+        "near the films' own, scaled as the ImageNet weights expect, its heatmap "
+        "taught by box annotations."
     ),
     image_size=384,
     value_range=(-1.0, 1.0),
@@ -33,8 +32,8 @@ _FIRST = Recipe(
 )
 
 _FINER = dataclasses.replace(
-    _FIRST,
-    name=DEFAULT,
+    _SHIPPED,
+    name="mobilenetv2-320",
     description=(
         "MobileNetV2 at 320 pixels, its last map merged with the one before the last "
         "stride: the finer map at the price of the coarser one."
@@ -46,21 +45,21 @@ _FINER = dataclasses.replace(
     phases=(Phase(1, 1e-3), Phase(9, 5e-4, unfreeze="block_3", ema=0.995)),
 )
 
-_SHIPPED = dataclasses.replace(
+_TUNED = dataclasses.replace(
     _FINER,
     name="mobilenetv2-320-tuned",
     description=(
-        "The shipped network: `mobilenetv2-320` on the backbone of `mobilenetv2`, tuned "
-        "on films in more sizes, some with a pasted fracture."
+        "`mobilenetv2-320` on the backbone of `mobilenetv2`, tuned on films in more "
+        "sizes, some with a pasted fracture."
     ),
     phases=(Phase(1, 1e-3), Phase(6, 2e-4, unfreeze="block_3", ema=0.995)),
     augmentation=dataclasses.replace(
-        _FIRST.augmentation, zoom=0.0, scale=(0.62, 1.6), paste=0.2
+        _SHIPPED.augmentation, zoom=0.0, scale=(0.62, 1.6), paste=0.2
     ),
 )
 
 _QUICK = dataclasses.replace(
-    _FIRST,
+    _SHIPPED,
     name="quick",
     description="A few minutes on two cores: to see the pipeline work.",
     image_size=160,
@@ -81,7 +80,7 @@ _SMALL = dataclasses.replace(
 # A teacher says what it sees on films in many sizes, collimated, blurred, compressed
 # or with a pasted fracture; those are harder to learn from labels.
 _MATCHED = dataclasses.replace(
-    _FIRST.augmentation,
+    _SHIPPED.augmentation,
     zoom=0.0,
     scale=(0.5, 1.6),
     blur=1.0,
@@ -103,4 +102,4 @@ _STUDENTS = [
     for recipe in (_FINER, _SMALL)
 ]
 
-OWN: tuple[Recipe, ...] = (_SHIPPED, _FINER, _FIRST, _QUICK, _SMALL, *_STUDENTS)
+OWN: tuple[Recipe, ...] = (_SHIPPED, _QUICK, _FINER, _TUNED, _SMALL, *_STUDENTS)
