@@ -21,6 +21,7 @@ from pathlib import Path
 
 from fracture.web import privacy
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in fracture/__main__.py
 # Gradio asks at its import.
 os.environ["GRADIO_TEMP_DIR"] = str(
     privacy.own_folder(

@@ -56,12 +56,12 @@ from fracture.folds.cross_validation import (
     FOLDS_FILE,
     deal,
     finished,
-    folds_of,
     load_teachers,
     recipe_of,
     train_fold,
 )
 from fracture.folds.report import figures_of, read_report, report_folds
+from fracture.folds.teachers import is_weights, recipe_in, teachers_in
 from fracture.model.auxiliary_outputs import Exposure, fit_auxiliary_outputs
 from fracture.model.calibration import Serving
 from fracture.model.export import ParityError, export_weights
@@ -129,10 +129,12 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--distil",
+        nargs="+",
         type=Path,
-        metavar="OUT",
-        help="the networks of --folds in this folder teach, instead of the labels; "
-        "with --folds each teaches the student of its own fold, which neither sees",
+        metavar="FOLDER",
+        help="the networks of --folds in a folder, or those of weights folders, teach "
+        "together instead of the labels; with --folds the networks of one such folder "
+        "teach, each the student of its own fold, which neither sees",
     )
     parser.add_argument(
         "--out-of-fold",
@@ -219,6 +221,8 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error("--folds: at least two")
     if not args.folds and (args.fold or args.look_at_test):
         parser.error("--fold and --look-at-test go with --folds")
+    if args.folds and args.distil and len(args.distil) > 1:
+        parser.error("--folds with --distil: the networks of one folder teach")
     if args.folds and (args.out_of_fold or args.push_to):
         parser.error("--folds makes no weights to serve")
     if args.fold and not all(1 <= fold <= args.folds for fold in args.fold):
@@ -260,13 +264,11 @@ def main(argv: list[str] | None = None) -> None:
         )
 
     with stage("films and their split"):
-        for folder in filter(None, (args.distil, args.out_of_fold)):
+        for folder in filter(None, (*(args.distil or ()), args.out_of_fold)):
             take_split(folder, out, whole=said is not None)
         table = read_films(out, args)
         run = make_run(recipe, table, args)
-        teachers = []
-        if args.distil:
-            teachers = load_teachers(args.distil, range(1, folds_of(args.distil) + 1))
+        teachers = [one for folder in args.distil or () for one in teachers_in(folder)]
     with stage(f"training, {len(recipe.phases)} phases"):
         network = run.train(checkpoints, initial, teachers=teachers)
         history = Progress.load(checkpoints).history
@@ -294,8 +296,11 @@ def main(argv: list[str] | None = None) -> None:
     if said:
         metrics["out_of_fold"] = figures_of(said)
     if teachers:
-        taught = {"teachers": len(teachers), "recipe": teachers[0].recipe.name}
-        metrics["taught"] = taught
+        metrics["taught"] = {
+            "teachers": len(teachers),
+            "recipes": [*dict.fromkeys(one.recipe.name for one in teachers)],
+            "saw_validation": not all(map(is_weights, args.distil)),
+        }
     write_metrics(out, metrics)
     plot_report(metrics["test"], out / "figures")
     card = args.card or out / "MODEL_CARD.md"
@@ -334,14 +339,15 @@ def run_folds(args: argparse.Namespace) -> None:
     start_or_resume(out, args, **settings)
     with stage("films, split by group, dealt to folds"):
         if args.distil:
-            take_split(args.distil, out, whole=False)
-            shutil.copy(args.distil / FOLDS_FILE, out / FOLDS_FILE)
+            (masters,) = args.distil
+            take_split(masters, out, whole=False)
+            shutil.copy(masters / FOLDS_FILE, out / FOLDS_FILE)
         table = read_films(out, args)
         run = make_run(recipe, table, args)
         folds = deal(table, out, args.folds, args.seed, args.train_only)
     for fold in args.fold or range(1, args.folds + 1):
         with stage(f"fold {fold} of {args.folds}"):
-            teachers = load_teachers(args.distil, [fold]) if args.distil else []
+            teachers = load_teachers(masters, [fold]) if args.distil else []
             train_fold(run, folds, fold, out, initial, teachers)
     with stage("figures out of fold"):
         done = finished(out, args.folds)
@@ -351,8 +357,12 @@ def run_folds(args: argparse.Namespace) -> None:
 
 def origins(args: argparse.Namespace) -> dict[str, str]:
     """The recipes of those that a run learns from or is calibrated by."""
-    folders = {"distil": args.distil, "out_of_fold": args.out_of_fold}
-    return {name: recipe_of(path).name for name, path in folders.items() if path}
+    found = {}
+    if args.distil:
+        found["distil"] = ", ".join(recipe_in(path).name for path in args.distil)
+    if args.out_of_fold:
+        found["out_of_fold"] = recipe_of(args.out_of_fold).name
+    return found
 
 
 def take_split(folder: Path, out: Path, whole: bool) -> None:

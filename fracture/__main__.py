@@ -5,6 +5,8 @@ Commands import what they need when they run: serving ones neither keras nor ten
 
 from __future__ import annotations
 
+import os
+
 import typer
 
 from fracture.commands.audit import audit
@@ -30,6 +32,9 @@ app = typer.Typer(
 @app.callback()
 def main() -> None:
     """Holds the commands together."""
+    # Asked when numpy is imported. Its other threads would spin for a while after each
+    # product of matrices and take a core from the engine and the readers.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 for command in (

@@ -160,3 +160,25 @@ def test_no_engine_tells_anybody(tmp_path):
     command = [sys.executable, "-B", "-c", script]
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "from fracture.__main__ import app; app(['info'], standalone_mode=False)",
+        "import app",
+    ],
+)
+def test_no_other_library_takes_the_engines_cores(start):
+    """OpenBLAS's threads spin for a while after each product of matrices."""
+    script = (
+        f"{start}; import threadpoolctl, numpy; numpy.ones((9, 9)) @ numpy.ones(9)\n"
+        "found = threadpoolctl.threadpool_info()\n"
+        "print([x['num_threads'] for x in found if x['internal_api'] == 'openblas'])"
+    )
+    environment = {k: v for k, v in os.environ.items() if k[:8] != "OPENBLAS"}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True
+    )
+    assert set(json.loads(done.stdout.splitlines()[-1])) <= {1}

@@ -139,7 +139,7 @@ def test_figures_out_of_fold_stand_beside_those_of_the_test(metrics):
     of_folds = copy.deepcopy(metrics["test"])
     of_folds["fracture"]["atlas"]["auroc"]["value"] = 0.98765
     metrics["out_of_fold"] = {"recipe": "kin", "folds": 5, **of_folds}
-    metrics["taught"] = {"teachers": 5, "recipe": "masters"}
+    metrics["taught"] = {"teachers": 5, "recipes": ["masters"], "saw_validation": True}
     del metrics["validation"]
     card = render_card(metrics)
     for text in (
@@ -156,8 +156,12 @@ def test_figures_out_of_fold_stand_beside_those_of_the_test(metrics):
 
 def test_a_student_calibrated_on_validation_films_says_who_saw_them(metrics):
     assert "taught by" not in render_card(metrics)
-    metrics["taught"] = {"teachers": 5, "recipe": "masters"}
+    metrics["taught"] = {"teachers": 5, "recipes": ["masters"], "saw_validation": True}
     assert "each of these films was new to one alone" in render_card(metrics)
+    taught = {"teachers": 2, "recipes": ["large", "old"], "saw_validation": False}
+    metrics["taught"] = taught
+    card = render_card(metrics)
+    assert "2 networks of `large`, `old`. Neither it nor they saw" in card
 
 
 def test_it_says_what_calibrates_the_score(metrics):

@@ -178,7 +178,8 @@ def test_a_student_of_all_folds_is_calibrated_out_of_fold(folder, tmp_path, patc
     assert config["calibration"] == serving.calibration.to_dict()
     assert config["operating_points"] == serving.operating_points
     metrics = json.loads((out / "metrics.json").read_text())
-    assert metrics["taught"] == {"teachers": COUNT, "recipe": BRIEF.name}
+    taught = {"teachers": COUNT, "recipes": [BRIEF.name], "saw_validation": True}
+    assert metrics["taught"] == taught
     assert metrics["out_of_fold"]["fracture"] == report["figures"]["fracture"]
     assert "validation" not in metrics and "test" in metrics
     assert "out of fold (95 % interval)" in render_card(metrics)
