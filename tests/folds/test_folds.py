@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from fracture.folds.answers import cross_calibrate, serve
 from fracture.folds.cross_validation import deal, load_teachers, train_fold
 from fracture.folds.held_out import HeldOut, load_network, save_network
 from fracture.folds.report import read_report, report_folds
+from fracture.folds.teachers import teachers_in
 from fracture.model.calibration import Serving
 from fracture.model.network import build_network
 from fracture.model.recipe import Phase
@@ -167,9 +169,14 @@ def test_a_killed_fold_resumes_to_what_an_unbroken_one_says(
 
 
 @pytest.mark.slow
-def test_a_student_of_all_folds_is_calibrated_out_of_fold(folder, tmp_path, patched):
-    out = tmp_path / "weights"
-    taught = ("--distil", folder, "--out-of-fold", folder)
+def test_a_student_of_all_folds_is_calibrated_out_of_fold(
+    folder, weights, tmp_path, patched
+):
+    """Beside the folds a weights folder of the same split teaches."""
+    out, master = tmp_path / "weights", tmp_path / "master"
+    shutil.copytree(weights, master)
+    shutil.copy(folder / "split.csv", master)
+    taught = ("--distil", folder, master, "--out-of-fold", folder)
     train("--out", out, "--data", folder / "phantoms", "--recipe", "quick", *taught)
     assert set(read_split(out / "split.csv").values()) == {"train", "test"}
     config = json.loads((out / "config.json").read_text())
@@ -178,7 +185,8 @@ def test_a_student_of_all_folds_is_calibrated_out_of_fold(folder, tmp_path, patc
     assert config["calibration"] == serving.calibration.to_dict()
     assert config["operating_points"] == serving.operating_points
     metrics = json.loads((out / "metrics.json").read_text())
-    taught = {"teachers": COUNT, "recipes": [BRIEF.name], "saw_validation": True}
+    # They share a name with the folds' recipe.
+    taught = {"teachers": COUNT + 1, "recipes": ["quick"], "saw_validation": True}
     assert metrics["taught"] == taught
     assert metrics["out_of_fold"]["fracture"] == report["figures"]["fracture"]
     assert "validation" not in metrics and "test" in metrics
@@ -237,6 +245,17 @@ def test_weights_beyond_half_precision_stay_whole(tmp_path):
     assert network.output["body_parts"].shape[1] == 2
     for before, after in zip(values, network.get_weights(), strict=True):
         np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-6)
+
+
+def test_what_cannot_teach_is_said_to(weights, tmp_path):
+    with pytest.raises(DatasetError, match="folds.csv cannot be read"):
+        teachers_in(tmp_path)
+    damaged = shutil.copytree(weights, tmp_path / "damaged")
+    (damaged / "model.weights.h5").write_bytes(b"no such file")
+    with pytest.raises(DatasetError, match="damaged cannot teach"):
+        teachers_in(damaged)
+    with pytest.raises(SystemExit):
+        train("--folds", 2, "--distil", tmp_path, damaged)
 
 
 # --- dealing and calibration, without networks ---
