@@ -14,10 +14,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
+import threadpoolctl
 from PIL import Image
 
 from fracture.data.phantom import draw_phantom
 
+threadpoolctl.threadpool_limits(1, "blas")  # as fracture/__main__.py has it
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("numpy", "pillow", "onnxruntime", "openvino", "keras", "gradio", "ray")
 
