@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from fracture.data.example import DatasetError
@@ -21,10 +23,8 @@ def teachers_in(folder: Path) -> list[Teacher]:
     """
     if not is_weights(folder):
         return load_teachers(folder, range(1, folds_of(folder) + 1))
-    try:
+    with _told(folder):
         return [Teacher(*load_network(folder))]
-    except (OSError, ValueError, KeyError) as error:
-        raise DatasetError(f"{folder} cannot teach: {error}") from error
 
 
 def recipe_in(folder: Path) -> Recipe:
@@ -33,9 +33,20 @@ def recipe_in(folder: Path) -> Recipe:
     Raises:
         DatasetError: as `teachers_in`.
     """
-    return (recipe_of_weights if is_weights(folder) else recipe_of)(folder)
+    if not is_weights(folder):
+        return recipe_of(folder)
+    with _told(folder):
+        return recipe_of_weights(folder)
 
 
 def is_weights(folder: Path) -> bool:
     """Whether it is a weights folder, which knows no film but its training films."""
     return (folder / CONFIG_FILE).is_file()
+
+
+@contextlib.contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{folder} cannot teach: {error}") from error

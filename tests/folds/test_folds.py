@@ -18,7 +18,7 @@ from fracture.folds.answers import cross_calibrate, serve
 from fracture.folds.cross_validation import deal, load_teachers, train_fold
 from fracture.folds.held_out import HeldOut, load_network, save_network
 from fracture.folds.report import read_report, report_folds
-from fracture.folds.teachers import teachers_in
+from fracture.folds.teachers import recipe_in, teachers_in
 from fracture.model.calibration import Serving
 from fracture.model.network import build_network
 from fracture.model.recipe import Phase
@@ -254,6 +254,9 @@ def test_what_cannot_teach_is_said_to(weights, tmp_path):
     (damaged / "model.weights.h5").write_bytes(b"no such file")
     with pytest.raises(DatasetError, match="damaged cannot teach"):
         teachers_in(damaged)
+    (damaged / "config.json").write_text("{}")
+    with pytest.raises(DatasetError, match="damaged cannot teach"):
+        recipe_in(damaged)
     with pytest.raises(SystemExit):
         train("--folds", 2, "--distil", tmp_path, damaged)
 
