@@ -130,6 +130,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--distil",
         nargs="+",
+        default=[],
         type=Path,
         metavar="FOLDER",
         help="the networks of --folds in a folder, or those of weights folders, teach "
@@ -221,7 +222,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error("--folds: at least two")
     if not args.folds and (args.fold or args.look_at_test):
         parser.error("--fold and --look-at-test go with --folds")
-    if args.folds and args.distil and len(args.distil) > 1:
+    if args.folds and len(args.distil) > 1:
         parser.error("--folds with --distil: the networks of one folder teach")
     if args.folds and (args.out_of_fold or args.push_to):
         parser.error("--folds makes no weights to serve")
@@ -231,10 +232,10 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def recipe_names(text: str) -> list[str]:
-    """`A,B,...`, a paper, or `all`: the first of our own and every paper's."""
+    """`A,B,...`, a paper, or `all`: the shipped one and every paper's."""
     if text == "all":
         papers = (paper.accuracy for paper in PAPERS.values())
-        return ["mobilenetv2", *itertools.chain.from_iterable(papers)]
+        return [DEFAULT, *itertools.chain.from_iterable(papers)]
     names = [*PAPERS[text].accuracy] if text in PAPERS else text.split(",")
     if unknown := set(names) - set(RECIPES):
         message = (
@@ -264,11 +265,11 @@ def main(argv: list[str] | None = None) -> None:
         )
 
     with stage("films and their split"):
-        for folder in filter(None, (*(args.distil or ()), args.out_of_fold)):
+        for folder in filter(None, (*args.distil, args.out_of_fold)):
             take_split(folder, out, whole=said is not None)
         table = read_films(out, args)
         run = make_run(recipe, table, args)
-        teachers = [one for folder in args.distil or () for one in teachers_in(folder)]
+        teachers = [one for folder in args.distil for one in teachers_in(folder)]
     with stage(f"training, {len(recipe.phases)} phases"):
         network = run.train(checkpoints, initial, teachers=teachers)
         history = Progress.load(checkpoints).history

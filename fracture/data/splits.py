@@ -201,6 +201,11 @@ def write_split(
     write_table(Path(path), ("split", "name", "sha256"), sorted(rows))
 
 
+def held_out(splits: Collection[str]) -> str:
+    """Whose films a training left out: `validation`, or `test` where it took those."""
+    return "validation" if "validation" in splits else "test"
+
+
 def read_split(path: str | Path) -> dict[str, str]:
     """Film name -> split, as written by `write_split`.
 

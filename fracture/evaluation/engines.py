@@ -10,7 +10,7 @@ import numpy as np
 from fracture.classifier import FractureClassifier
 from fracture.data.datasets import DatasetError, load_examples, source_labels
 from fracture.data.film_table import read_films
-from fracture.data.splits import SPLIT_FILE, read_split
+from fracture.data.splits import SPLIT_FILE, held_out, read_split
 from fracture.engine import DEFAULT, ENGINES, EngineError
 from fracture.evaluation import metrics
 from fracture.evaluation.cohort import Cohort
@@ -33,7 +33,7 @@ def measure_folder(weights: str | Path, data: str | Path) -> dict[str, dict]:
         WeightsError: the weights cannot.
     """
     names = read_split(Path(weights) / SPLIT_FILE)
-    split = "validation" if "validation" in names.values() else "test"
+    split = held_out(names.values())
     examples = [e for e in load_examples(data) if names.get(e.name) == split]
     if not examples:
         raise DatasetError(f"{data} holds none of the {split} films")

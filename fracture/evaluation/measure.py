@@ -11,6 +11,7 @@ import keras
 from fracture.classifier import FractureClassifier
 from fracture.data.film_table import FilmTable
 from fracture.data.non_radiographs import non_radiographs
+from fracture.data.splits import held_out
 from fracture.evaluation.cohort import Cohort
 from fracture.evaluation.engines import measure_engines
 from fracture.evaluation.evaluate import evaluate, predict_films
@@ -62,21 +63,21 @@ def measure(
     if network is None:
         _, network = load_network(folder)
     # Where the validation films were trained on there are none.
-    held_out = [s for s in ("validation", "test") if s == "test" or s in table.splits]
-    parts = {split: table.of(split) for split in held_out}
+    measured = [s for s in ("validation", "test") if s == "test" or s in table.splits]
+    parts = {split: table.of(split) for split in measured}
     test = parts["test"]
     squares = test.squares(recipe.image_size)
     fractured = [example.label != "normal" for example in test.examples]
     explained = (squares[fractured], test.groups[fractured])
     calibration = Calibration.from_dict(config.values["calibration"])
-    with stage(f"predicting {' and '.join(held_out)} films"):
+    with stage(f"predicting {' and '.join(measured)} films"):
         cohorts = {
             split: Cohort(
                 part.examples, part.groups, predict_films(classifier, part.films, split)
             )
             for split, part in parts.items()
         }
-    split = "validation" if "validation" in parts else "test"
+    split = held_out(parts)
     with stage(f"engines at hand, on {split} films"):
         engines = measure_engines(folder, parts[split].films, cohorts[split])
     with stage("figures with their intervals"):

@@ -9,7 +9,7 @@ import numpy as np
 
 from fracture.classes import CLASSES, MAPS
 from fracture.folds.held_out import HeldOut
-from fracture.model.calibration import Calibration, Serving, evidence_of
+from fracture.model.calibration import Calibration, Serving
 from fracture.model.network import map_grid
 from fracture.model.recipe import Recipe
 from fracture.prediction import Prediction
@@ -23,12 +23,12 @@ def serve(held: HeldOut, sets: np.ndarray) -> Serving:
     Args:
         sets: of the same films, `(n, 2, 3)`.
     """
-    return Serving.fit(held.logits, sets, held.maps, held.novelty)
+    return Serving.fit(held.logits, held.evidence, sets, held.novelty)
 
 
 def cross_calibrate(held: HeldOut, sets: np.ndarray) -> dict[int, Calibration]:
     """For each fold what the other folds say, so that no film calibrates itself."""
-    folds, evidence = np.unique(held.fold), evidence_of(held.maps)
+    folds, evidence = np.unique(held.fold), held.evidence
     if len(folds) == 1:
         return {int(folds[0]): Calibration.fit(held.logits, evidence, sets)}
     return {
@@ -65,7 +65,7 @@ def predictions(
         fold: WeightsConfig(Path(), {**values, "calibration": calibration.to_dict()})
         for fold, calibration in calibrations.items()
     }
-    answers, evidence = [], evidence_of(held.maps)
+    answers, evidence = [], held.evidence
     for index, film in enumerate(films):
         fold = int(held.fold[index])
         film_alone = slice(index, index + 1)

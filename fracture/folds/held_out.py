@@ -11,6 +11,7 @@ import numpy as np
 
 from fracture.classes import MAPS
 from fracture.data.example import DatasetError
+from fracture.model.calibration import evidence_of
 from fracture.model.network import build_network
 from fracture.model.recipe import Recipe
 from fracture.training.batches import FilmSequence
@@ -35,6 +36,11 @@ class HeldOut:
     logits: np.ndarray
     maps: np.ndarray
     novelty: np.ndarray
+
+    @property
+    def evidence(self) -> np.ndarray:
+        """What the maps say in two numbers, see `evidence_of`: float32 `(n, 2)`."""
+        return evidence_of(self.maps.astype(np.float32))
 
     @classmethod
     def of(cls, network: keras.Model, films: FilmSequence, fold: int) -> HeldOut:

@@ -86,12 +86,12 @@ class Calibration:
             evidence: `(n, 2)`.
             ops: what these are of, numpy or keras.ops.
         """
-        logits, raw = logits / self.temperature, logits
-        normal, hairline, displaced = (logits[:, i] for i in range(3))
+        scaled = logits / self.temperature
+        normal, hairline, displaced = (scaled[:, i] for i in range(3))
         fracture = _logaddexp(hairline, displaced, ops) - normal - self.normal_offset
         fracture += self.total_weight * evidence[:, 0]
         fracture += self.strongest_weight * evidence[:, 1]
-        worse = (raw[:, 2] - raw[:, 1]) / self.severity_temperature
+        worse = (logits[:, 2] - logits[:, 1]) / self.severity_temperature
         hairline = fracture - _logaddexp(0 * worse, worse, ops)
         return ops.stack([0 * normal, hairline, hairline + worse], axis=-1)
 
@@ -146,22 +146,21 @@ class Serving:
     def fit(
         cls,
         logits: np.ndarray,
+        evidence: np.ndarray,
         sets: np.ndarray,
-        maps: np.ndarray,
         novelty: np.ndarray,
     ) -> Serving:
         """Fits all of it.
 
         Args:
             logits: `(n, 3)`.
+            evidence: `(n, 2)`, see `evidence_of`.
             sets: `(n, 2, 3)`, see `fracture.data.labels.label_sets`.
-            maps: `(n, rows, columns)`, of fractures.
             novelty: `(n,)`, log-odds.
 
         Raises:
             DatasetError: see `operating_points`.
         """
-        evidence = evidence_of(maps)
         calibration = Calibration.fit(logits, evidence, sets)
         probability = 1 - calibration.probabilities(logits, evidence)[:, 0]
         can_be_normal, fractured = sets[:, 1, 0] == 1, sets[:, 0, 0] == 0
@@ -184,10 +183,14 @@ class Serving:
         return cls(**{**values, "calibration": calibration})
 
 
-def evidence_of(maps: np.ndarray) -> np.ndarray:
-    """Total and strongest cell of fracture maps `(n, rows, columns)`: `(n, 2)`."""
-    maps = maps.astype(np.float32)
-    return np.stack([maps.sum((1, 2)), maps.max((1, 2))], axis=-1)
+def evidence_of(maps, ops=np):
+    """Total and strongest cell of fracture maps `(n, rows, columns)`: `(n, 2)`.
+
+    Args:
+        maps: in single precision; a total in half precision would be rounded.
+        ops: what they are of, numpy or keras.ops.
+    """
+    return ops.stack([ops.sum(maps, axis=(1, 2)), ops.max(maps, axis=(1, 2))], axis=-1)
 
 
 def operating_points(fractured: np.ndarray, probability: np.ndarray) -> dict[str, dict]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fracture.classes import CLASSES, MAPS
 from fracture.classifier import FractureClassifier
-from fracture.model.calibration import Calibration, Serving
+from fracture.model.calibration import Calibration, Serving, evidence_of
 from fracture.model.network import load_network, map_grid
 from fracture.model.novelty import QUANTILE
 from fracture.model.recipe import Recipe
@@ -44,8 +44,7 @@ def serving_model(network: keras.Model, calibration: Calibration) -> keras.Model
     where the network names any.
     """
     maps = network.output["heatmaps"][..., MAPS.index("fracture")]
-    total, strongest = (f(maps, axis=(1, 2)) for f in (keras.ops.sum, keras.ops.max))
-    evidence = keras.ops.stack([total, strongest], axis=-1)
+    evidence = evidence_of(maps, keras.ops)
     scores = calibration.scores(network.output["logits"], evidence, keras.ops)
     outputs = {"probabilities": keras.ops.softmax(scores)}
     outputs |= {key: network.output[key] for key in _PASSED_ON if key in network.output}

@@ -13,7 +13,7 @@ from fracture.classes import MAPS
 from fracture.data.datasets import source_labels
 from fracture.data.film_table import FilmTable
 from fracture.model.auxiliary_outputs import named_parts
-from fracture.model.calibration import Serving
+from fracture.model.calibration import Serving, evidence_of
 from fracture.model.network import Grid, map_grid
 from fracture.model.recipe import Recipe
 from fracture.training.batches import FilmSequence
@@ -104,5 +104,6 @@ class Run:
         films = self.served("validation", network)
         outputs = network.predict(films)
         maps = outputs["heatmaps"][..., MAPS.index("fracture")]
-        serving = Serving.fit(outputs["logits"], films.sets, maps, outputs["novelty"])
+        said = outputs["logits"], evidence_of(maps)
+        serving = Serving.fit(*said, films.sets, outputs["novelty"])
         return serving, films.squares[:64, ..., None]
