@@ -94,7 +94,7 @@ _STUDENTS = [
         recipe,
         name=f"{recipe.name}-student",
         description=f"{recipe.description} Taught by other networks.",
-        phases=(Phase(10, 5e-4, unfreeze="all", ema=0.995),),
+        phases=(Phase(8, 5e-4, unfreeze="all", ema=0.995),),
         weight_decay=1e-4,
         dropout=(0.0, 0.0),
         augmentation=_MATCHED,

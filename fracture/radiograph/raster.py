@@ -29,7 +29,7 @@ from PIL import (
 
 from fracture.radiograph.radiograph import Decoded, Notice, RadiographError, check_size
 from fracture.radiograph.structure import check_structure
-from fracture.radiograph.tiff_tags import check_exif, is_fax
+from fracture.radiograph.tiff_tags import check_exif, may_lack_pixels
 
 _BITS = {"1": 1, "I": 32, "F": 32, "I;16": 16, "I;16B": 16}
 _MAX_FRAMES = 100  # counted; a hostile TIFF may chain millions
@@ -95,8 +95,8 @@ def read_file(data: bytes, kind: str, max_pixels: int) -> Decoded:
     image.verify()  # PNG checksums, which Pillow skips when decoding
     if kind != "PNG":
         image = _OPENERS[kind](io.BytesIO(data))
-        if is_fax(image):
-            return _read_fax(data, max_pixels)
+        if may_lack_pixels(image):
+            return _read_twice(data, max_pixels)
         return read_picture(image, max_pixels)
     depth, colour_type = data[24:26]
     wide_alpha = depth == 16 and colour_type == 4
@@ -112,7 +112,7 @@ def read_file(data: bytes, kind: str, max_pixels: int) -> Decoded:
     return values, notices, facts
 
 
-def _read_fax(data: bytes, max_pixels: int) -> Decoded:
+def _read_twice(data: bytes, max_pixels: int) -> Decoded:
     """Decodes twice: where memory shows through, the two differ.
 
     A block that was made larger may keep its last seven bytes, filled or not.
@@ -123,7 +123,7 @@ def _read_fax(data: bytes, max_pixels: int) -> Decoded:
             films.append(read_picture(_Tiff(io.BytesIO(data)), max_pixels))
     (first, *_), (second, *_) = films
     if not np.array_equal(first, second):
-        message = "The TIFF file lacks rows; copy or export it again."
+        message = "The TIFF file lacks pixels; copy or export it again."
         raise RadiographError("truncated_file", message)
     return films[0]
 

@@ -38,7 +38,8 @@ _WIDTH, _HEIGHT, _COMPRESSION, _PREDICTOR = 256, 257, 259, 317
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
 _BITS, _SAMPLES, _PLANAR = 258, 277, 284
 _OFFSETS_AND_BYTES = ((273, 279), (324, 325))  # of strips, of tiles
-_FAX = (2, 3, 4, 32771)
+# Fax and JPEG, whose data libtiff lets end before the picture is full.
+_ENDING_EARLY = (2, 3, 4, 32771, 6, 7)
 # What libtiff undoes a predictor for: LZW, deflate, LZMA, zstd. Elsewhere it would
 # ignore the tag, while other readers do not.
 _PREDICTED = (5, 8, 32946, 34925, 50000)
@@ -48,7 +49,7 @@ def check_tiff(data: bytes, max_pixels: int) -> None:
     """Raises `RadiographError` unless a TIFF file's tags bound what it costs to read.
 
     Its code is `no_pixels`, `truncated_file`, `unsupported_pixels`, `too_many_parts`
-    or a size. Fax compressions raise `NeedsProcess`.
+    or a size. Fax and JPEG inside raise `NeedsProcess`.
     """
     directories = Directories(data)
     if directories.first == 0:
@@ -65,7 +66,7 @@ def check_tiff(data: bytes, max_pixels: int) -> None:
         check_size(width, height, max_pixels)
         tile = first(_TILE_WIDTH) * first(_TILE_HEIGHT)
         at_most("pixels in a tile", tile, width * height + _SPARE_TILE)
-    if compression in _FAX and not NeedsProcess.met:
+    if compression in _ENDING_EARLY and not NeedsProcess.met:
         raise NeedsProcess
     raw = compression in (0, 1)
     predicted = first(_PREDICTOR) > 1 and compression not in _PREDICTED
@@ -87,9 +88,9 @@ def check_tiff(data: bytes, max_pixels: int) -> None:
         raise RadiographError("truncated_file", message)
 
 
-def is_fax(picture: Image.Image) -> bool:
-    """Whether libtiff would leave rows that the data lack as the memory was."""
-    return getattr(picture, "tag_v2", {}).get(_COMPRESSION) in _FAX
+def may_lack_pixels(picture: Image.Image) -> bool:
+    """Whether libtiff would leave pixels that the data lack as the memory was."""
+    return getattr(picture, "tag_v2", {}).get(_COMPRESSION) in _ENDING_EARLY
 
 
 def check_exif(data: bytes) -> None:

@@ -26,6 +26,7 @@ from fracture.training.losses import (
     label_set_loss,
     localisation_loss,
 )
+from fracture.training.weight_average import WeightAverage, take_statistics
 
 # Image size and map cells -> training films, and validation films if there are any.
 MakeSequences = Callable[[int, Grid], tuple[FilmSequence, FilmSequence | None]]
@@ -72,7 +73,13 @@ def fit(
             squares = films.squares[..., None]
             fit_cascade(network, squares, films.examples, parts, components=not index)
         model = compile_phase(recipe, phase, network, len(films), teachers)
-        _run_phase(recipe, phase, model, sequences, folder, progress, after_epoch)
+        best = folder / f"phase{index}-best.weights.h5"
+        callbacks = _callbacks(recipe, phase, best, network, films)
+        _run_phase(phase, model, sequences, folder, progress, callbacks, after_epoch)
+        if phase.ema:
+            take_statistics(network, films)
+        elif recipe.keep == "best":
+            model.load_weights(best)
         carried = folder / f"phase{index + 1}-start.weights.h5"
         network.save_weights(carried)
         progress.phase, progress.epoch, progress.callbacks = index + 1, 0, {}
@@ -130,35 +137,31 @@ def kept_epoch(recipe: Recipe, history: Sequence[dict]) -> dict:
 
 
 def _run_phase(
-    recipe: Recipe,
     phase: Phase,
     model: keras.Model,
     sequences: tuple[FilmSequence, FilmSequence | None],
     folder: Path,
     progress: Progress,
+    callbacks: list[keras.callbacks.Callback],
     after_epoch: AfterEpoch | None,
 ) -> None:
     films, validation = sequences
     if progress.epoch:
         model.optimizer.build(model.trainable_variables)
         model.load_weights(folder / progress.weights)
-    best = folder / f"phase{progress.phase}-best.weights.h5"
-    callbacks = _callbacks(recipe, phase, best)
     stopped = any(state.get("stopped") for state in progress.callbacks.values())
     if progress.epoch < phase.epochs and not stopped:
-        callbacks.append(Checkpoint(folder, progress, films, callbacks, after_epoch))
+        checkpoint = Checkpoint(folder, progress, films, callbacks, after_epoch)
         model.fit(
             films,
             validation_data=validation,
             initial_epoch=progress.epoch,
             epochs=phase.epochs,
-            callbacks=callbacks,
+            callbacks=[*callbacks, checkpoint],
             shuffle=False,  # the sequence draws its own reproducible order
         )
     elif phase.ema:
         model.optimizer.finalize_variable_values(model.trainable_variables)
-    if recipe.keep == "best" and not phase.ema:
-        model.load_weights(best)
 
 
 def _optimizer(recipe: Recipe, phase: Phase, steps: int) -> keras.optimizers.Optimizer:
@@ -178,10 +181,12 @@ def _optimizer(recipe: Recipe, phase: Phase, steps: int) -> keras.optimizers.Opt
     return optimizer
 
 
-def _callbacks(recipe: Recipe, phase: Phase, best: Path) -> list:
-    callbacks = []
+def _callbacks(
+    recipe: Recipe, phase: Phase, best: Path, network: keras.Model, films: FilmSequence
+) -> list[keras.callbacks.Callback]:
+    callbacks: list[keras.callbacks.Callback] = []
     if phase.ema:
-        callbacks += [keras.callbacks.SwapEMAWeights()]
+        callbacks += [WeightAverage(network, films)]
     elif recipe.keep == "best":
         callbacks += [
             keras.callbacks.ModelCheckpoint(

@@ -271,6 +271,16 @@ def test_rows_that_fax_data_lack_never_show_what_memory_held():
         assert (read_radiograph(bilevel).pixels == whole).all()
 
 
+def test_pixels_that_a_jpeg_strip_lacks_never_show_what_memory_held():
+    whole = encode(Image.fromarray(GREY), "TIFF", compression="jpeg")
+    read = read_radiograph(whole).pixels
+    columns = whole.index(struct.pack("<HHI", 256, 3, 1)) + 8
+    wider = whole[:columns] + struct.pack("<I", 1500) + whole[columns + 4 :]
+    for _ in range(5):
+        assert outcome(wider) == "truncated_file"
+        assert (read_radiograph(whole).pixels == read).all()
+
+
 # === DICOM ===
 
 

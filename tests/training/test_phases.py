@@ -6,11 +6,16 @@ import re
 import keras
 import numpy as np
 import pytest
+from toy_recipes import PLAIN as NORMED_RECIPE
 from toy_recipes import brief
 
+from fracture.data.datasets import write_phantoms
+from fracture.data.film_table import load_table
 from fracture.model.network import build_network
+from fracture.model.recipe import Phase
 from fracture.model.recipes import RECIPES
-from fracture.training.fit import compile_phase
+from fracture.training.batches import FilmSequence
+from fracture.training.fit import compile_phase, fit
 
 # Large networks, and sisters of others.
 SLOW = ("resnet50-cascade", "resnet50", "densenet121", "vgg16", "inception")
@@ -136,3 +141,29 @@ def test_a_phase_without_a_stride_has_the_backbones_own(recipe):
     phase = dataclasses.replace(recipe.phases[0], image_size=None, output_stride=None)
     assert build_network(recipe).output["evidence"].shape[1] == 7
     assert build_network(recipe, phase).output["evidence"].shape[1] == 3
+
+
+def test_batch_norms_end_with_the_statistics_of_the_averaged_weights(tmp_path):
+    recipe = dataclasses.replace(
+        NORMED_RECIPE,
+        phases=(Phase(2, 1e-2, unfreeze="all", ema=0.9),),
+        batch_size=6,
+    )
+    table = load_table(write_phantoms(tmp_path, 24), tmp_path / "split.csv", 0, ())
+    made = []
+
+    def make_sequences(size, grid):
+        shared = (table.films, table.examples, size, grid, recipe.batch_size)
+        made.append(FilmSequence(*shared, recipe.augmentation, seed=3, workers=1))
+        return made[0], FilmSequence(*shared)
+
+    network = fit(recipe, make_sequences, tmp_path, seed=3)
+    films = made[0]
+    films.start_epoch(0)
+    norm = network.get_layer("conv1_bn")
+    enters = keras.Model(network.input, network.get_layer("conv1").output)
+    maps = [np.array(enters(films[index][0])) for index in range(len(films))]
+    means = np.mean([m.mean((0, 1, 2)) for m in maps], axis=0)
+    spreads = np.mean([m.var((0, 1, 2)) for m in maps], axis=0)
+    np.testing.assert_allclose(norm.moving_mean, means, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(norm.moving_variance, spreads, rtol=1e-3, atol=1e-5)
