@@ -5,7 +5,7 @@
 * engine: the engine alone, one thread for each core, letterboxed films
 * predict: `FractureClassifier.predict` and its JSON, one film after another
 * folder: `fracture predict FOLDER -o rows.jsonl`, start included
-* baseline: the same by another version's checkout, see --baseline
+* baseline: the same by another version's checkout with its weights, see --baseline
 * request: `POST /predict`, so many clients at a time, each with one film after another
 * api: the same through Gradio's upload, call and answer
 
@@ -64,9 +64,10 @@ def main() -> None:
     if "predict" in doors:
         rows.append(predict_row(args))
     if "folder" in doors:
-        rows.append(folder_row(args, "folder", ROOT, ["--engine", args.engine]))
+        options = ["--engine", args.engine, "--weights", Path(args.weights).resolve()]
+        rows.append(folder_row(args, "folder", ROOT, options))
     if args.baseline:
-        rows.append(folder_row(args, "baseline", args.baseline, []))
+        rows.append(folder_row(args, "baseline", args.baseline, ["-w", "weights"]))
     for name, door in (("request", ask), ("api", ask_gradio)):
         for clients in map(int, args.clients.split(",")):
             if name in doors:
@@ -152,13 +153,13 @@ def predict_row(args: argparse.Namespace) -> Row:
 
 
 def folder_row(
-    args: argparse.Namespace, door: str, root: Path, options: list[str]
+    args: argparse.Namespace, door: str, root: Path, options: list[str | Path]
 ) -> Row:
     with tempfile.TemporaryDirectory() as place:
         folder, out = Path(place) / "films", Path(place) / "rows.jsonl"
         write_films(folder, args.films, args.side)
         command = [sys.executable, "-m", "fracture", "predict", folder, "-o", out]
-        command += ["--weights", Path(args.weights).resolve(), *options]
+        command += options
         start, most = time.perf_counter(), 0.0
         with subprocess.Popen(command, cwd=root) as process:
             while process.poll() is None:

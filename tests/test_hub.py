@@ -18,10 +18,12 @@ from fracture import FractureClassifier, WeightsError
 from fracture.__main__ import app
 from fracture.hub import resolve
 from fracture.publishing.model_repository import PUBLISHED, publish
+from fracture.version import __version__
 from fracture.weights import WeightsConfig, sha256
 
 ROOT = Path(__file__).parents[1]
 NAME = "someone/fracture"
+TAG = f"v{__version__}"
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ def test_a_version_is_one_commit_with_a_tag(hub, folder):
     version = push(folder)
     repository = hub.repositories[NAME]
     assert len(repository.commits) == 2  # the first is the Hub's own, empty
-    assert repository.tags == {"v0.1.0": version.commit} and version.tag == "v0.1.0"
+    assert repository.tags == {TAG: version.commit} and version.tag == TAG
     names = {"README.md", "figures/curves.png", *PUBLISHED}
     assert set(repository.files) == names
     for name in names - {"README.md"}:
@@ -126,8 +128,8 @@ def test_a_taken_version_is_refused_and_another_tag_is_not(hub, folder):
     edit_config(folder, heatmap_reference=0.5)
     assert code_of(push, folder) == "version_taken"
     assert len(hub.repositories[NAME].commits) == 2
-    assert push(folder, tag="v0.1.1").tag == "v0.1.1"
-    assert set(hub.repositories[NAME].tags) == {"v0.1.0", "v0.1.1"}
+    assert push(folder, tag="v9.0.0").tag == "v9.0.0"
+    assert set(hub.repositories[NAME].tags) == {TAG, "v9.0.0"}
 
 
 @pytest.mark.parametrize(
@@ -172,14 +174,14 @@ def test_an_interrupted_upload_leaves_the_old_version_whole(hub, folder, fault, 
     assert resolve(NAME).name == old.commit
     hub.faults.clear()
     assert push(folder).tag == "v0.2.0"  # the same command completes it
-    assert resolve(f"{NAME}@v0.1.0").name == old.commit
+    assert resolve(f"{NAME}@{TAG}").name == old.commit
 
 
 def test_a_version_that_was_not_tagged_is_tagged_by_the_next_push(hub, folder):
     hub.faults["POST .*/tag/"] = None
     assert code_of(push, folder) == "hub_unreachable"
     hub.faults.clear()
-    assert hub.repositories[NAME].tags == {"v0.1.0": push(folder).commit}
+    assert hub.repositories[NAME].tags == {TAG: push(folder).commit}
     assert len(hub.repositories[NAME].commits) == 2
 
 
@@ -217,7 +219,7 @@ def test_a_pinned_version_serves_what_was_pushed(hub, folder, squares, monkeypat
     monkeypatch.delenv("HF_TOKEN")
     film = squares[0, ..., 0]
     expected = FractureClassifier.from_pretrained(folder).predict(film).to_dict()
-    for revision in ("v0.1.0", "main", version.commit):
+    for revision in (TAG, "main", version.commit):
         pulled = FractureClassifier.from_pretrained(f"{NAME}@{revision}")
         assert pulled.predict(film).to_dict() == expected
         assert pulled.config.folder.name == version.commit
@@ -227,11 +229,11 @@ def test_a_pinned_version_serves_what_was_pushed(hub, folder, squares, monkeypat
 
 def test_the_cache_answers_with_the_server_down(hub, folder):
     version = push(folder)
-    resolve(f"{NAME}@v0.1.0")
+    resolve(f"{NAME}@{TAG}")
     hub.shutdown()
     hub.server_close()
     huggingface_hub.close_session()  # or the client goes on with an open connection
-    for revision in ("v0.1.0", version.commit):
+    for revision in (TAG, version.commit):
         assert resolve(f"{NAME}@{revision}").name == version.commit
     assert code_of(resolve, f"{NAME}@main") == "hub_unreachable"
     assert code_of(resolve, "someone/else") == "hub_unreachable"
@@ -240,9 +242,9 @@ def test_the_cache_answers_with_the_server_down(hub, folder):
 @pytest.mark.parametrize("status", [401, 429, 503])
 def test_the_cache_answers_where_the_hub_does_not(hub, folder, status):
     push(folder)
-    cached = resolve(f"{NAME}@v0.1.0")
+    cached = resolve(f"{NAME}@{TAG}")
     hub.faults[""] = status
-    assert resolve(f"{NAME}@v0.1.0") == cached
+    assert resolve(f"{NAME}@{TAG}") == cached
 
 
 @pytest.mark.parametrize("file", ["model.onnx", "config.json"])
@@ -336,9 +338,9 @@ def run(*arguments):
 
 def test_push_and_pull_commands(hub, folder, tmp_path):
     pushed = run("push", NAME, "-w", folder)
-    commit = hub.repositories[NAME].tags["v0.1.0"]
-    assert pushed.exit_code == 0 and f"{NAME}@v0.1.0, commit {commit}" in pushed.stdout
-    pulled = run("pull", f"{NAME}@v0.1.0", "--all", "--to", tmp_path / "pulled")
+    commit = hub.repositories[NAME].tags[TAG]
+    assert pushed.exit_code == 0 and f"{NAME}@{TAG}, commit {commit}" in pushed.stdout
+    pulled = run("pull", f"{NAME}@{TAG}", "--all", "--to", tmp_path / "pulled")
     assert pulled.stdout.splitlines()[-1] == f"{NAME}@{commit}"
     for name in PUBLISHED:
         assert (tmp_path / "pulled" / name).read_bytes() == (folder / name).read_bytes()
@@ -363,7 +365,7 @@ def front_matter(repository):
 
 def test_a_space_with_published_weights_pins_them(hub, folder, clone):
     version = push(folder)
-    assert run("push", "--space", "me/demo", "-w", f"{NAME}@v0.1.0").exit_code == 0
+    assert run("push", "--space", "me/demo", "-w", f"{NAME}@{TAG}").exit_code == 0
     space = hub.repositories["me/demo"]
     pinned = f"{NAME}@{version.commit}"
     assert space.variables == {"FRACTURE_WEIGHTS": pinned}

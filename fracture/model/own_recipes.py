@@ -89,17 +89,24 @@ _MATCHED = dataclasses.replace(
     paste=0.2,
     mixup=1.0,
 )
-_STUDENTS = [
-    dataclasses.replace(
+
+
+def _student(recipe: Recipe, phase: Phase) -> Recipe:
+    return dataclasses.replace(
         recipe,
         name=f"{recipe.name}-student",
         description=f"{recipe.description} Taught by other networks.",
-        phases=(Phase(8, 5e-4, unfreeze="all", ema=0.995),),
+        phases=(dataclasses.replace(phase, unfreeze="all", ema=0.995),),
         weight_decay=1e-4,
         dropout=(0.0, 0.0),
         augmentation=_MATCHED,
     )
-    for recipe in (_FINER, _SMALL)
-]
+
+
+_STUDENTS = (
+    _student(_FINER, Phase(8, 5e-4)),
+    _student(_TUNED, Phase(5, 2e-4)),
+    _student(_SMALL, Phase(8, 5e-4)),
+)
 
 OWN: tuple[Recipe, ...] = (_SHIPPED, _QUICK, _FINER, _TUNED, _SMALL, *_STUDENTS)

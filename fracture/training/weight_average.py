@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 
 import keras
-import numpy as np
 
 from fracture.training.batches import FilmSequence
 

@@ -47,7 +47,7 @@ SLOW += ("quick", "mobilenetv2-paper", "mobilenetv2-paper-1.0", "mobilenetv3-hyb
 SLOW += ("mobilenetv2-paper-0.35", "mobilenetv2-cascade")
 PARTS = ("hand", "leg")
 SLOW += ("mobilenetv2-320", "mobilenetv2-320-student", "mobilenetv3-320-student")
-SLOW += ("mobilenetv2-320-tuned",)
+SLOW += ("mobilenetv2-320-tuned", "mobilenetv2-320-tuned-student")
 LABELS = ("normal", "hairline", "displaced")
 
 

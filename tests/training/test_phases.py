@@ -21,7 +21,7 @@ from fracture.training.fit import compile_phase, fit
 SLOW = ("resnet50-cascade", "resnet50", "densenet121", "vgg16", "inception")
 SLOW += ("quick", "mobilenetv2-paper-1.0", "mobilenetv2-paper-0.35")
 PARTS = ("hand", "leg")
-SLOW += ("mobilenetv2-320-student",)
+SLOW += ("mobilenetv2-320-student", "mobilenetv2-320-tuned-student")
 SLOW += ("mobilenetv3-320", "mobilenetv3-320-student")
 HEAD = r"head/(hidden|classifier)/(kernel|bias)"
 TAUGHT = rf"{HEAD}|head/log_sharpness"  # by boxes
@@ -32,6 +32,7 @@ NORMED = r"conv\d(_bn)?/.*"  # with their statistics
 SMALL = r"conv(_1)?/kernel|expanded_conv\w*(?<!_bn)/(kernel|bias)"
 PYRAMID = rf"pyramid_\w+/.*|{TAUGHT}"
 ADDED = rf"added\d(_bn)?/.*|{HEAD}"
+WHOLE = rf"Conv1/kernel|(block_\d+|expanded_conv)_{MOBILE}|{PYRAMID}"
 LAST_30 = rf"block_1[456]_{MOBILE}|{HEAD}"  # ten of them: batch norms stay
 # Recipe -> what moves in each phase, as patterns of whole names.
 MOVES = {
@@ -39,9 +40,8 @@ MOVES = {
     "quick": (TAUGHT, rf"block_1[3-6]_{MOBILE}|{TAUGHT}"),
     "mobilenetv2-320": (PYRAMID, rf"block_([3-9]|1\d)_{MOBILE}|{PYRAMID}"),
     "mobilenetv2-320-tuned": (PYRAMID, rf"block_([3-9]|1\d)_{MOBILE}|{PYRAMID}"),
-    "mobilenetv2-320-student": (
-        rf"Conv1/kernel|(block_\d+|expanded_conv)_{MOBILE}|{PYRAMID}",
-    ),
+    "mobilenetv2-320-student": (WHOLE,),
+    "mobilenetv2-320-tuned-student": (WHOLE,),
     "mobilenetv3-320": (PYRAMID, rf"{SMALL}|{PYRAMID}"),
     "mobilenetv3-320-student": (rf"{SMALL}|{PYRAMID}",),
     "mobilenetv2-paper": (HEAD, LAST_30),
