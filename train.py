@@ -232,7 +232,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def recipe_names(text: str) -> list[str]:
-    """`A,B,...`, a paper, or `all`: the shipped one and every paper's."""
+    """`A,B,...`, a paper, or `all`: the default recipe and every paper's."""
     if text == "all":
         papers = (paper.accuracy for paper in PAPERS.values())
         return [DEFAULT, *itertools.chain.from_iterable(papers)]

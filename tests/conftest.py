@@ -79,7 +79,7 @@ def network(recipe, squares):
     films = [Example(Path(), "", "", "normal", tags=frozenset({p})) for p in parts * 3]
     fit_body_parts(model, embedding, films, parts)
     strange = model.predict(255 - squares, verbose=0)["embedding"]
-    detector = NoveltyDetector.fit(embedding, strange)
+    detector = NoveltyDetector.fit(embedding, strange, recipe.novelty_components)
     install_novelty(model, detector)
     return model
 

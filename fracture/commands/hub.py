@@ -125,7 +125,7 @@ def push(
     \b
     Examples:
       fracture push me/fracture
-      fracture push --space me/fracture-demo -w me/fracture@v0.1.0
+      fracture push --space me/fracture-demo -w me/fracture@v0.2.0
       fracture push --space me/fracture-page --static
     """
     if not (repository or space):

@@ -28,7 +28,7 @@ def site(
     \b
     Examples:
       fracture site public/
-      fracture site public/ -w me/fracture@v0.1.0
+      fracture site public/ -w me/fracture@v0.2.0
     """
     from fracture.publishing.site import write_site
 

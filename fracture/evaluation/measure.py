@@ -111,7 +111,11 @@ def measure(
         others = non_radiographs(recipe.non_radiographs, seed + 1, jobs=-1)
         out_of_distribution = novelty_figures(classifier, others, cohorts)
         out_of_distribution["unseen_kinds"] = unseen_kinds(
-            exposure.limbs, exposure.strange, embed(network, squares), test.groups
+            exposure.limbs,
+            exposure.strange,
+            embed(network, squares),
+            test.groups,
+            recipe.novelty_components,
         )
     return {
         "model_version": config.model_version,

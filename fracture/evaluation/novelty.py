@@ -55,6 +55,7 @@ def unseen_kinds(
     strange: Mapping[str, np.ndarray],
     test: np.ndarray,
     groups: Sequence[str],
+    components: int,
 ) -> dict[str, dict]:
     """AUROC of each kind by a detector that was fitted without it.
 
@@ -65,11 +66,12 @@ def unseen_kinds(
         films: embeddings of training films.
         strange: kind -> embeddings of pictures that are no radiographs.
         test: embeddings of test films, their groups beside them.
+        components: of the detector.
     """
     figures = {}
     for kind, found in strange.items():
         if others := [strange[other] for other in strange if other != kind]:
-            detector = NoveltyDetector.fit(films, np.concatenate(others))
+            detector = NoveltyDetector.fit(films, np.concatenate(others), components)
             figures[kind] = _auroc(groups, detector.score(test), detector.score(found))
     return figures
 

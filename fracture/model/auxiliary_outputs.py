@@ -86,7 +86,9 @@ def fit_auxiliary_outputs(
         parts: what the network names.
     """
     strange = np.concatenate([*exposure.strange.values()])
-    install_novelty(network, NoveltyDetector.fit(exposure.limbs, strange))
+    components = network.get_layer("novelty").components
+    detector = NoveltyDetector.fit(exposure.limbs, strange, components)
+    install_novelty(network, detector)
     fit_body_parts(network, exposure.films, examples, parts)
 
 

@@ -98,7 +98,7 @@ def build_network(
         **explained,
         "embedding": embedding,
         **named,
-        "novelty": Novelty(name="novelty")(embedding),
+        "novelty": Novelty(recipe.novelty_components, name="novelty")(embedding),
     }
     model = keras.Model(film, outputs, name=recipe.name.replace("-", "_"))
 

@@ -11,24 +11,35 @@ from sklearn.linear_model import LogisticRegression
 
 QUANTILE = 0.99  # of validation films that must count as in distribution
 _C = 3e-4  # inverse regularisation of the logistic regression
-_COMPONENTS = 256
 _FLOOR = 1e-3  # keeps rounding errors of silent channels small under the root
 _CAP = 25.0  # five standard deviations: what lies beyond is not stranger
 
 
 @keras.saving.register_keras_serializable(package="fracture")
 class Novelty(keras.layers.Layer):
-    """`NoveltyDetector` inside the graph: embeddings `(n, channels)` to `(n,)`."""
+    """`NoveltyDetector` inside the graph: embeddings `(n, channels)` to `(n,)`.
+
+    Args:
+        components: `Recipe.novelty_components`.
+    """
+
+    def __init__(self, components: int, **kwargs):
+        super().__init__(**kwargs)
+        self.components = components
+
+    def get_config(self):
+        return super().get_config() | {"components": self.components}
 
     def build(self, input_shape):
         channels = input_shape[-1]
         fixed = {"initializer": "zeros", "trainable": False}
         self.centre = self.add_weight(shape=(channels,), name="centre", **fixed)
         self.directions = self.add_weight(
-            shape=(channels, _COMPONENTS), name="directions", **fixed
+            shape=(channels, self.components), name="directions", **fixed
         )
-        self.linear = self.add_weight(shape=(_COMPONENTS,), name="linear", **fixed)
-        self.square = self.add_weight(shape=(_COMPONENTS,), name="square", **fixed)
+        each = (self.components,)
+        self.linear = self.add_weight(shape=each, name="linear", **fixed)
+        self.square = self.add_weight(shape=each, name="square", **fixed)
         self.bias = self.add_weight(name="bias", **fixed)
 
     def call(self, embedding):
@@ -64,18 +75,23 @@ class NoveltyDetector:
     bias: float
 
     @classmethod
-    def fit(cls, films: np.ndarray, strange: np.ndarray) -> NoveltyDetector:
-        """Fits on embeddings `(n, channels)`, >= 0, of films and of other pictures."""
+    def fit(
+        cls, films: np.ndarray, strange: np.ndarray, components: int
+    ) -> NoveltyDetector:
+        """Fits on embeddings `(n, channels)`, >= 0, of films and of other pictures.
+
+        Where they span fewer than `components` directions, the rest are zero.
+        """
         root = _root(films)
         centre, scale = root.mean(0), root.std(0)
         scale = scale + 0.05 * scale.mean()  # a channel that hardly varies stays small
         unit = (root - centre) / scale
         known, channels = unit.shape
-        count = min(_COMPONENTS, known - 1, channels)
+        count = min(components, known - 1, channels)
         wanted = channels - count, channels - 1
         values, vectors = eigh(unit.T @ unit / known, subset_by_index=wanted)
         values = np.maximum(values, 1e-3 * values[-1])
-        directions = np.zeros((channels, _COMPONENTS))
+        directions = np.zeros((channels, components))
         directions[:, :count] = vectors / np.sqrt(values) / scale[:, None]
         both = np.concatenate([films, strange])
         is_strange = np.arange(len(both)) >= len(films)

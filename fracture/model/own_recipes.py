@@ -1,4 +1,4 @@
-"""This project's own recipes: the shipped network, and what the next is made of."""
+"""This project's own recipes: the shipped network, its teachers and its sisters."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from fracture.model.recipe import Augmentation, Phase, Recipe
 
 DEFAULT, STUDENT = "mobilenetv2", "mobilenetv2-320-student"
 
-_SHIPPED = Recipe(
+_FIRST = Recipe(
     name=DEFAULT,
     description=(
-        "The shipped network: the published system at full width and a resolution "
+        "The network of 0.1.0: the published system at full width and a resolution "
         "near the films' own, scaled as the ImageNet weights expect, its heatmap "
         "taught by box annotations."
     ),
@@ -32,7 +32,7 @@ _SHIPPED = Recipe(
 )
 
 _FINER = dataclasses.replace(
-    _SHIPPED,
+    _FIRST,
     name="mobilenetv2-320",
     description=(
         "MobileNetV2 at 320 pixels, its last map merged with the one before the last "
@@ -54,12 +54,12 @@ _TUNED = dataclasses.replace(
     ),
     phases=(Phase(1, 1e-3), Phase(6, 2e-4, unfreeze="block_3", ema=0.995)),
     augmentation=dataclasses.replace(
-        _SHIPPED.augmentation, zoom=0.0, scale=(0.62, 1.6), paste=0.2
+        _FIRST.augmentation, zoom=0.0, scale=(0.62, 1.6), paste=0.2
     ),
 )
 
 _QUICK = dataclasses.replace(
-    _SHIPPED,
+    _FIRST,
     name="quick",
     description="A few minutes on two cores: to see the pipeline work.",
     image_size=160,
@@ -80,7 +80,7 @@ _SMALL = dataclasses.replace(
 # A teacher says what it sees on films in many sizes, collimated, blurred, compressed
 # or with a pasted fracture; those are harder to learn from labels.
 _MATCHED = dataclasses.replace(
-    _SHIPPED.augmentation,
+    _FIRST.augmentation,
     zoom=0.0,
     scale=(0.5, 1.6),
     blur=1.0,
@@ -91,22 +91,37 @@ _MATCHED = dataclasses.replace(
 )
 
 
-def _student(recipe: Recipe, phase: Phase) -> Recipe:
+def _student(recipe: Recipe, phase: Phase, says: str) -> Recipe:
     return dataclasses.replace(
         recipe,
         name=f"{recipe.name}-student",
-        description=f"{recipe.description} Taught by other networks.",
+        description=says,
         phases=(dataclasses.replace(phase, unfreeze="all", ema=0.995),),
         weight_decay=1e-4,
         dropout=(0.0, 0.0),
+        novelty_components=48,
         augmentation=_MATCHED,
     )
 
 
 _STUDENTS = (
-    _student(_FINER, Phase(8, 5e-4)),
-    _student(_TUNED, Phase(5, 2e-4)),
-    _student(_SMALL, Phase(8, 5e-4)),
+    _student(
+        _FINER,
+        Phase(8, 5e-4),
+        "`mobilenetv2-320`, taught by other networks, for example by its folds.",
+    ),
+    _student(
+        _TUNED,
+        Phase(5, 2e-4),
+        "The shipped network: MobileNetV2 at 320 pixels, its last map merged with the "
+        "one before the last stride, taught by `mobilenetv2` and "
+        "`mobilenetv2-320-tuned` from the backbone of the latter.",
+    ),
+    _student(
+        _SMALL,
+        Phase(8, 5e-4),
+        "`mobilenetv3-320`, taught by other networks, for example by its folds.",
+    ),
 )
 
-OWN: tuple[Recipe, ...] = (_SHIPPED, _QUICK, _FINER, _TUNED, _SMALL, *_STUDENTS)
+OWN: tuple[Recipe, ...] = (_FIRST, _QUICK, _FINER, _TUNED, _SMALL, *_STUDENTS)

@@ -114,6 +114,8 @@ class Recipe:
         localisation_weight: of the loss that teaches the map where the boxes are.
         non_radiographs: pictures of each kind that teach the output `novelty`, and as
             many that measure it.
+        novelty_components: principal directions of the embedding that `novelty` looks
+            along.
     """
 
     name: str
@@ -142,6 +144,7 @@ class Recipe:
     output_stride: int | None = None
     augmentation: Augmentation = Augmentation()
     non_radiographs: int = 200
+    novelty_components: int = 256
 
     def to_dict(self) -> dict:
         """As plain JSON types."""

@@ -20,7 +20,7 @@ def embeddings(count, shift=0.0, channels=40, seed=0):
 
 @pytest.fixture(scope="module")
 def detector():
-    return NoveltyDetector.fit(embeddings(200), embeddings(60, 1.0, seed=1))
+    return NoveltyDetector.fit(embeddings(200), embeddings(60, 1.0, seed=1), 64)
 
 
 def test_negatives_score_higher_than_films(detector):
@@ -53,7 +53,7 @@ def test_a_kind_is_measured_by_a_detector_that_never_saw_it():
         "far": embeddings(30, 1.5, seed=4),
         "near": embeddings(30, 0.0, seed=5),
     }
-    found = unseen_kinds(films, kinds, test, [str(i) for i in range(50)])
+    found = unseen_kinds(films, kinds, test, [str(i) for i in range(50)], 64)
     assert set(found) == set(kinds)
     assert all(figure["n"] == 80 for figure in found.values())
     assert found["near"]["value"] < 0.9  # films called strange cannot be told apart
