@@ -363,7 +363,7 @@ def test_the_phases_are_those_of_the_recipe(metrics, recipe, rows):
 
 # Holders of entries that have names of their own: one more or one fewer is no lack.
 NAMED = {"fracture", "severity", "classes", "localisation", "subgroups", "by_size"}
-NAMED |= {"body_part", "randomisation", "kinds", "part_operating_points"}
+NAMED |= {"body_part", "randomisation", "kinds", "part_operating_points", "marks"}
 COUNTS = {"confusion", "findings"}  # tables of them are whole or missing
 
 
