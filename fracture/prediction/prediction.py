@@ -125,22 +125,22 @@ class Prediction:
         Grad-CAM of the fracture log-odds, in log-odds per cell of the network's map;
         regions that influenced the score, not the outline of a fracture.
         """
-        return self._map("fracture")
+        return self._maps("fracture")["fracture"]
 
     @property
     def heatmaps(self) -> dict[str, np.ndarray]:
         """Grad-CAM of each class logit, float32 `(height, width)` of the film."""
-        return {name: self._map(name) for name in CLASSES}
+        return self._maps(*CLASSES)
 
-    def _map(self, target: str) -> np.ndarray:
-        """Drawn when it is asked for, and once: most films need only one."""
-        if target not in self._drawn:
+    def _maps(self, *targets: str) -> dict[str, np.ndarray]:
+        """Drawn when they are asked for, and once: most films need only one."""
+        if missing := [target for target in targets if target not in self._drawn]:
             height, width = self.film.pixels.shape
             letterbox = Letterbox(height, width, self.config.image_size)
-            grid = self.grids[MAPS.index(target)][None]
-            drawn = letterbox.to_film(grid, *self.config.heatmap_grid)[0]
-            self._drawn[target] = drawn
-        return self._drawn[target]
+            grids = self.grids[[MAPS.index(target) for target in missing]]
+            drawn = letterbox.to_film(grids, *self.config.heatmap_grid)
+            self._drawn.update(zip(missing, drawn, strict=True))
+        return {target: self._drawn[target] for target in targets}
 
     @functools.cached_property
     def _drawn(self) -> dict[str, np.ndarray]:
@@ -164,7 +164,7 @@ class Prediction:
         """
         if target not in MAPS:
             raise ValueError(f"target must be one of {', '.join(MAPS)}, got {target!r}")
-        strength = self._map(target) / self.config.heatmap_reference
+        strength = self._maps(target)[target] / self.config.heatmap_reference
         overlay = draw_overlay(self.film.pixels, strength, opacity)
         if marks and target == "fracture":
             boxes = [(mark.x0, mark.y0, mark.x1, mark.y1) for mark in self.marks]
