@@ -143,7 +143,7 @@ def test_ctrl_c_stops_the_reading(drawn):
     found = subprocess.run(command, capture_output=True, text=True, timeout=120)
     at_once, later = map(int, found.stdout.split())
     assert at_once < 1000
-    assert later == at_once  # nobody reads on
+    assert later - at_once <= 2  # what had begun; who read on would read twenty
     assert found.stderr.endswith("\n")  # the bar is closed
 
 
