@@ -181,7 +181,7 @@ def remove(values, *keys):
 BROKEN = {
     "checksum": lambda c: c["files"].update({"model.onnx": "0" * 64}),
     "shape": lambda c: c["outputs"]["novelty"].update(shape=[2]),
-    "side": lambda c: c["input"].update(shape=[320, 320, 1]),
+    "side": lambda c: c["input"].update(shape=[300, 300, 1]),
     "format": lambda c: c.update(format=3),
     "classes": lambda c: c.update(classes=["a", "b"]),
     "points": lambda c: c["operating_points"]["rule_in"].update(threshold=0.001),
