@@ -27,17 +27,23 @@ from fracture.radiograph.letterbox import Letterbox
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = ROOT / "weights"
+SMALL = WEIGHTS / "small"
+SLOW = pytest.mark.slow
 DATA = os.environ.get("FRACTURE_DATA")
 
 
 @pytest.fixture(scope="module")
 def metrics():
-    return json.loads((WEIGHTS / "metrics.json").read_text(encoding="utf-8"))
+    return metrics_of(WEIGHTS)
+
+
+def metrics_of(folder):
+    return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
 def films(metrics):
-    size = metrics["recipe"]["image_size"]
+    size = metrics["recipe"]["image_size"]  # that of the small ones as well
     phantoms = [
         draw_phantom(label, seed).pixels
         for label in ("normal", "hairline", "displaced")
@@ -47,28 +53,39 @@ def films(metrics):
     return np.stack(squares)[..., None]
 
 
-def test_export_equals_keras_and_closed_form_equals_autodiff(films):
-    assert measure_parity(WEIGHTS, load_keras_model(WEIGHTS), films) <= TOLERANCE
-    _, network = load_network(WEIGHTS)
+@pytest.mark.parametrize(
+    "folder", [WEIGHTS, pytest.param(SMALL, marks=SLOW)], ids=["shipped", "small"]
+)
+def test_export_equals_keras_and_closed_form_equals_autodiff(films, folder):
+    assert measure_parity(folder, load_keras_model(folder), films) <= TOLERANCE
+    _, network = load_network(folder)
     assert gradcam_difference(network, films) <= 1e-5
 
 
-def test_the_folder_is_complete_and_small():
-    config = FractureClassifier.from_pretrained(WEIGHTS).config
+@pytest.mark.parametrize("folder", [WEIGHTS, SMALL], ids=["shipped", "small"])
+def test_a_folder_is_complete(folder):
+    config = FractureClassifier.from_pretrained(folder).config
     for name, checksum in config.values["files"].items():
-        assert hashlib.sha256((WEIGHTS / name).read_bytes()).hexdigest() == checksum
-    assert sum(f.stat().st_size for f in WEIGHTS.glob("*.*")) < 40e6
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == checksum
+    assert metrics_of(folder)["model_version"] == config.model_version
 
 
-def test_metrics_are_of_these_weights(metrics):
-    config = FractureClassifier.from_pretrained(WEIGHTS).config
-    assert metrics["model_version"] == config.model_version
+def test_all_weights_together_are_small():
+    assert sum(f.stat().st_size for f in WEIGHTS.rglob("*.*")) < 40e6
 
 
-def test_the_card_is_rendered_from_the_metrics(metrics):
-    card = (ROOT / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert card == render_card(metrics)
-    assert "not measured" not in card
+@pytest.mark.parametrize(
+    ("folder", "card", "figures"),
+    [
+        (WEIGHTS, ROOT / "MODEL_CARD.md", "weights/figures"),
+        (SMALL, SMALL / "MODEL_CARD.md", "figures"),
+    ],
+    ids=["shipped", "small"],
+)
+def test_the_card_is_rendered_from_the_metrics(folder, card, figures):
+    text = card.read_text(encoding="utf-8")
+    assert text == render_card(metrics_of(folder), figures)
+    assert "not measured" not in text
 
 
 @pytest.mark.slow

@@ -56,10 +56,9 @@ def build_network(
         A functional model: uint8 `(n, size, size, 1)`, grey 0..255, to a dict of
         `logits`, `heatmaps` and `evidence` (see `GradCAMHead`); `embedding`
         `(n, channels)`, pooled features (`Backbone.early`); and what is read out of it
-        after training, `body_parts` `(n, parts)`, without parts not there, and
-        `novelty` `(n,)` (see `fracture.model.auxiliary_outputs`). Named layers: `film`,
-        the filters, `scale`, `pixels`, the backbone's own, `features`, `head`, and the
-        last three outputs.
+        after training (`fracture.model.auxiliary_outputs`), `novelty` `(n,)` and, if
+        there are parts, `body_parts` `(n, parts)`. Named layers: `film`, the filters,
+        `scale`, `pixels`, the backbone's, `features`, `head`, the last three outputs.
 
     Raises:
         BackboneError: the initial weights cannot be downloaded or read.
@@ -71,7 +70,6 @@ def build_network(
     if finer and (backbone.finer is None or 2 * stride != backbone.stride):
         raise ValueError(f"{recipe.backbone} has no output stride {stride}")
     low, high = recipe.value_range
-
     # Made always and first: what a seed draws depends on the order of the layers.
     body_parts = keras.layers.Dense(
         max(len(parts), 1), activation="sigmoid", trainable=False, name="body_parts"
@@ -81,9 +79,11 @@ def build_network(
         grey = keras.ops.cast(grey, "float32")
         for name in recipe.filters:
             grey = FILTERS[name](grey)
-    scaled = keras.layers.Rescaling((high - low) / 255.0, low, name="scale")(grey)
-    features = backbone.build(scaled, recipe)
-    features = keras.layers.Identity(name="features")(features)
+    # ONNX Runtime broadcasts a number over a last axis of one pixel by pixel.
+    flat = keras.ops.reshape(grey, (-1, size, size * grey.shape[-1]))
+    scaled = keras.layers.Rescaling((high - low) / 255.0, low, name="scale")(flat)
+    scaled = keras.ops.reshape(scaled, (-1, *grey.shape[1:]))
+    features = keras.layers.Identity(name="features")(backbone.build(scaled, recipe))
     body = keras.Model(film, features)
     early = body.get_layer(backbone.early).output if backbone.early else features
     embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(early)
