@@ -63,21 +63,20 @@ def measure(
     if network is None:
         _, network = load_network(folder)
     # Where the validation films were trained on there are none.
-    measured = [s for s in ("validation", "test") if s == "test" or s in table.splits]
-    parts = {split: table.of(split) for split in measured}
+    split = held_out(table.splits)
+    parts = {name: table.of(name) for name in (split, "test")}
     test = parts["test"]
     squares = test.squares(recipe.image_size)
     fractured = [example.label != "normal" for example in test.examples]
     explained = (squares[fractured], test.groups[fractured])
     calibration = Calibration.from_dict(config.values["calibration"])
-    with stage(f"predicting {' and '.join(measured)} films"):
+    with stage(f"predicting {' and '.join(parts)} films"):
         cohorts = {
-            split: Cohort(
-                part.examples, part.groups, predict_films(classifier, part.films, split)
+            name: Cohort(
+                part.examples, part.groups, predict_films(classifier, part.films, name)
             )
-            for split, part in parts.items()
+            for name, part in parts.items()
         }
-    split = held_out(parts)
     with stage(f"engines at hand, on {split} films"):
         engines = measure_engines(folder, parts[split].films, cohorts[split])
     with stage("figures with their intervals"):

@@ -91,12 +91,13 @@ _MATCHED = dataclasses.replace(
 )
 
 
-def _student(recipe: Recipe, phase: Phase, says: str) -> Recipe:
+def _student(recipe: Recipe, epochs: int, rate: float, says: str = "") -> Recipe:
+    usual = f"`{recipe.name}`, taught by other networks, for example by its folds."
     return dataclasses.replace(
         recipe,
         name=f"{recipe.name}-student",
-        description=says,
-        phases=(dataclasses.replace(phase, unfreeze="all", ema=0.995),),
+        description=says or usual,
+        phases=(Phase(epochs, rate, unfreeze="all", ema=0.995),),
         weight_decay=1e-4,
         dropout=(0.0, 0.0),
         novelty_components=48,
@@ -105,23 +106,16 @@ def _student(recipe: Recipe, phase: Phase, says: str) -> Recipe:
 
 
 _STUDENTS = (
-    _student(
-        _FINER,
-        Phase(8, 5e-4),
-        "`mobilenetv2-320`, taught by other networks, for example by its folds.",
-    ),
+    _student(_FINER, 8, 5e-4),
     _student(
         _TUNED,
-        Phase(5, 2e-4),
+        5,
+        2e-4,
         "The shipped network: MobileNetV2 at 320 pixels, its last map merged with the "
         "one before the last stride, taught by `mobilenetv2` and "
         "`mobilenetv2-320-tuned` from the backbone of the latter.",
     ),
-    _student(
-        _SMALL,
-        Phase(8, 5e-4),
-        "`mobilenetv3-320`, taught by other networks, for example by its folds.",
-    ),
+    _student(_SMALL, 8, 5e-4),
 )
 
 OWN: tuple[Recipe, ...] = (_FIRST, _QUICK, _FINER, _TUNED, _SMALL, *_STUDENTS)

@@ -156,7 +156,7 @@ def test_cells_lie_where_their_receptive_fields_do(backbone):
     [("mobilenetv2-320", 0.75e9), ("mobilenetv3-320", 0.2e9), ("mobilenetv2", 1.66e9)],
 )
 def test_a_finer_map_costs_little(name, most):
-    """Stride 16 at 320 pixels, and the shipped network's arithmetic beside it."""
+    """Stride 16 at 320 pixels, and the first network's arithmetic beside it."""
     network = build_network(RECIPES[name])
     assert 0.5 * most < multiply_accumulates(network) <= most
     grid = map_grid(RECIPES[name], network.output["evidence"].shape[1])
